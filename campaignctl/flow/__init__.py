@@ -1,0 +1,1 @@
+"""The tree as it runs: places and order, times, states; pure."""

@@ -1,0 +1,209 @@
+"""The database behind the store: how it is opened, and how a transaction begins and ends."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from campaignctl.errors import StoreError
+from campaignctl.store.instants import stored
+from campaignctl.store.migrations import apply, known_migrations, pending
+
+# WAL is safe from these on: before, several processes that checkpoint at once
+# could lose a commit (https://sqlite.org/wal.html#walresetbug).
+_FIRST_SAFE_WAL = (3, 51, 3)
+_PATCHED_FOR_WAL = {(3, 50): 7, (3, 44): 6}
+
+# File systems on which SQLite's locks do not hold (names as in /proc/self/mounts).
+_NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs"})
+
+_BUSY_TIMEOUT_SECONDS = 30
+
+
+def sqlite_module() -> ModuleType:
+    """The newest SQLite at hand: the one a package brings, or else the one of Python."""
+    try:
+        import pysqlite3
+    except ImportError:
+        import sqlite3
+
+        return sqlite3
+    module: ModuleType = pysqlite3
+    return module
+
+
+def is_wal_safe(version: tuple[int, ...]) -> bool:
+    """
+    Whether several processes may share a write-ahead log with this SQLite.
+
+    >>> is_wal_safe((3, 51, 2)), is_wal_safe((3, 51, 3)), is_wal_safe((3, 44, 6)), is_wal_safe((3, 45, 0))
+    (False, True, True, False)
+    """
+    patched = _PATCHED_FOR_WAL.get(version[:2])
+    return version >= _FIRST_SAFE_WAL or (patched is not None and version[2] >= patched)
+
+
+class Database:
+    """One open store. Reading and writing happen in transactions, and nowhere else."""
+
+    def __init__(self, engine: Engine, path: Path | None) -> None:
+        self.engine = engine
+        self.path = path
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the store and changes nothing."""
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that holds the store's write lock from its start, so that it cannot fail half-way for that."""
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        try:
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql(begin)
+                try:
+                    yield connection
+                except BaseException:
+                    connection.exec_driver_sql("ROLLBACK")
+                    raise
+                connection.exec_driver_sql("COMMIT")
+        except DatabaseError as failure:
+            raise store_failure(failure) from failure
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_sqlite(path: Path, now: datetime) -> Database:
+    """
+    Open the store in the file *path*; a missing one is made, readable for its owner alone.
+
+    Raises:
+        StoreError: it is no store, a newer one, or on a network file system.
+    """
+    _check_place(path)
+    try:
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as failure:
+        raise StoreError(
+            "S101", f"the store `{path}` cannot be made: {failure.strerror}", "check the folder and its permissions"
+        ) from failure
+    sqlite = sqlite_module()
+    engine = create_engine(f"sqlite:///{path}", module=sqlite)
+    journal = "WAL" if is_wal_safe(sqlite.sqlite_version_info) else "DELETE"
+    return _ready(engine, path, journal, now)
+
+
+def open_in_memory(now: datetime) -> Database:
+    """A store that lives as long as this object: for tests and trials."""
+    engine = create_engine(
+        "sqlite://", module=sqlite_module(), poolclass=StaticPool, connect_args={"check_same_thread": False}
+    )
+    return _ready(engine, None, "MEMORY", now)
+
+
+def _ready(engine: Engine, path: Path | None, journal: str, now: datetime) -> Database:
+    event.listen(engine, "connect", _settings_for(journal))
+    database = Database(engine, path)
+    try:
+        _migrate(database, now)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _settings_for(journal: str) -> Any:
+    def set_up(connection: Any, _record: object) -> None:
+        # The driver must not begin transactions on its own: `Database` does.
+        connection.isolation_level = None
+        connection.create_function("member_rank", 3, member_rank, deterministic=True)
+        for pragma in (
+            f"busy_timeout = {_BUSY_TIMEOUT_SECONDS * 1000}",
+            f"journal_mode = {journal}",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "mmap_size = 0",
+            "temp_store = MEMORY",
+            "cache_size = -32768",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    return set_up
+
+
+def member_rank(seed: str, step: str, key: str) -> int:
+    """
+    Where a contact stands in a random order that only seed, step and contact decide.
+
+    The first 63 bits of a SHA-256: the same on every machine, and in other
+    databases' own SHA-256.
+    """
+    digest = hashlib.sha256(f"{seed}\0{step}\0{key}".encode()).digest()
+    return int.from_bytes(digest[:8]) >> 1
+
+
+def _migrate(database: Database, now: datetime) -> None:
+    known = known_migrations(database.engine.dialect.name)
+    with database.reading() as connection:
+        is_current = not pending(connection, known)
+    if is_current:
+        return
+    with database.writing() as connection:
+        # Asked again under the lock: another process may have been quicker.
+        for migration in pending(connection, known):
+            apply(connection, migration, stored(now))
+
+
+def _check_place(path: Path) -> None:
+    if path.is_dir() or (path.exists() and not stat.S_ISREG(path.stat().st_mode)):
+        raise StoreError("S101", f"the store `{path}` is not a file", "name a file with `store:` or `--store`")
+    kind = _file_system_of(path.resolve().parent)
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise StoreError(
+            "S104",
+            f"the store `{path}` is on a network file system ({kind}), where SQLite's locks do not hold",
+            "keep it on a disk of this machine",
+        )
+
+
+def _file_system_of(folder: Path) -> str:
+    """The kind of file system that *folder* is on, as Linux names it; nothing where that is not told."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    kinds = {Path(fields[1].replace("\\040", " ")): fields[2] for fields in map(str.split, mounts) if len(fields) > 2}
+    return next((kinds[place] for place in (folder, *folder.parents) if place in kinds), "")
+
+
+def store_failure(failure: SQLAlchemyError) -> StoreError:
+    """A database's failure in our words."""
+    said = str(getattr(failure, "orig", failure)).lower()
+    if "not a database" in said or "malformed" in said:
+        return StoreError("S103", "the store is damaged or no store at all", "restore a backup, or name another file")
+    if "locked" in said or "busy" in said:
+        return StoreError("S105", "the store is locked by another process", "try again when it is done")
+    if "full" in said:
+        return StoreError("S106", "the disk is full", "make room and try again: nothing was changed")
+    if "readonly" in said or "unable to open" in said:
+        return StoreError("S101", "the store cannot be opened for writing", "check the file's permissions")
+    return StoreError("S100", f"the database refused: {said}", "run `campaignctl explain S100`")

@@ -1,0 +1,179 @@
+-- The first schema.
+
+CREATE TABLE daemons (
+    epoch INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    process_id INTEGER NOT NULL,
+    started_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    PRIMARY KEY (epoch)
+);
+
+CREATE TABLE files (
+    sha256 TEXT NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (sha256)
+);
+
+CREATE TABLE lists (
+    id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    key_attribute TEXT NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (name)
+);
+
+CREATE TABLE migrations (
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    applied_at BIGINT NOT NULL,
+    PRIMARY KEY (number)
+);
+
+CREATE TABLE suppressions (
+    channel TEXT NOT NULL,
+    address TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    PRIMARY KEY (channel, address)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE attributes (
+    list_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    column_name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    PRIMARY KEY (list_id, name),
+    FOREIGN KEY(list_id) REFERENCES lists (id)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE campaigns (
+    id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    list_id INTEGER NOT NULL,
+    seed TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    published_at BIGINT NOT NULL,
+    started_at BIGINT,
+    finished_at BIGINT,
+    members INTEGER,
+    PRIMARY KEY (id),
+    CONSTRAINT state_is_known CHECK (state IN ('pending_approval', 'active', 'paused', 'completed', 'stopped')),
+    UNIQUE (name),
+    FOREIGN KEY(list_id) REFERENCES lists (id)
+);
+
+CREATE TABLE journal (
+    id INTEGER NOT NULL,
+    at BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    campaign_id INTEGER,
+    version INTEGER,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+);
+
+CREATE INDEX journal_of_campaign ON journal (campaign_id, id);
+
+CREATE TABLE steps (
+    id INTEGER NOT NULL,
+    campaign_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    verb TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    wall_time TEXT,
+    timezone TEXT NOT NULL,
+    at BIGINT,
+    effective_at BIGINT,
+    started_at BIGINT,
+    finished_at BIGINT,
+    cohort INTEGER,
+    reason TEXT,
+    PRIMARY KEY (id),
+    UNIQUE (campaign_id, name),
+    CONSTRAINT state_is_known CHECK (state IN ('scheduled', 'waiting', 'running', 'held', 'done', 'skipped', 'cancelled')),
+    FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+);
+
+CREATE TABLE version_files (
+    campaign_id INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    PRIMARY KEY (campaign_id, version, path),
+    FOREIGN KEY(campaign_id) REFERENCES campaigns (id),
+    FOREIGN KEY(sha256) REFERENCES files (sha256)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE versions (
+    campaign_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    content TEXT NOT NULL,
+    published_at BIGINT NOT NULL,
+    published_by TEXT NOT NULL,
+    PRIMARY KEY (campaign_id, number),
+    FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+);
+
+CREATE TABLE ways (
+    id INTEGER NOT NULL,
+    campaign_id INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (campaign_id, path),
+    FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+);
+
+CREATE TABLE deliveries (
+    step_id INTEGER NOT NULL,
+    contact_id INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    made_at BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    next_attempt_at BIGINT,
+    epoch INTEGER,
+    reason TEXT,
+    detail TEXT,
+    PRIMARY KEY (step_id, contact_id),
+    CONSTRAINT state_is_known CHECK (state IN ('queued', 'held', 'sending', 'sent', 'deferred', 'uncertain', 'failed', 'skipped', 'rejected', 'cancelled')),
+    FOREIGN KEY(step_id) REFERENCES steps (id),
+    FOREIGN KEY(epoch) REFERENCES daemons (epoch)
+)
+ WITHOUT ROWID;
+
+CREATE INDEX open_deliveries ON deliveries (step_id, state, contact_id) WHERE state IN ('queued', 'held', 'sending', 'deferred', 'uncertain');
+
+CREATE TABLE events (
+    id INTEGER NOT NULL,
+    step_id INTEGER NOT NULL,
+    contact_id INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    url TEXT NOT NULL,
+    is_machine BOOLEAN NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (step_id, kind, contact_id, at, url),
+    FOREIGN KEY(step_id) REFERENCES steps (id)
+);
+
+CREATE TABLE members (
+    campaign_id INTEGER NOT NULL,
+    contact_id INTEGER NOT NULL,
+    way_id INTEGER NOT NULL,
+    left_at_step INTEGER,
+    PRIMARY KEY (campaign_id, contact_id),
+    FOREIGN KEY(campaign_id) REFERENCES campaigns (id),
+    FOREIGN KEY(way_id) REFERENCES ways (id),
+    FOREIGN KEY(left_at_step) REFERENCES steps (id)
+)
+ WITHOUT ROWID;

@@ -1,0 +1,232 @@
+"""
+The tables of the store.
+
+Instants are integers: microseconds since 1970-01-01, UTC. The contacts of each
+list live in a table of their own (`lists.py`), because their columns are the
+list's attributes.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.sql.elements import ColumnElement
+
+from campaignctl.flow.states import CampaignState, DeliveryState, StepState
+
+metadata = MetaData()
+
+
+def _one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
+    """The table says which words a column may hold, as the code does."""
+    allowed = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({allowed})", name=f"{column}_is_known")
+
+
+migrations = Table(
+    "migrations",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("applied_at", BigInteger, nullable=False),
+)
+
+lists = Table(
+    "lists",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("key_attribute", Text, nullable=False),
+)
+
+attributes = Table(
+    "attributes",
+    metadata,
+    Column("list_id", ForeignKey("lists.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("column_name", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    PrimaryKeyConstraint("list_id", "name"),
+    sqlite_with_rowid=False,
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("list_id", ForeignKey("lists.id"), nullable=False),
+    Column("seed", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("published_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Column("members", Integer),
+    _one_of("state", CampaignState),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("published_at", BigInteger, nullable=False),
+    Column("published_by", Text, nullable=False),
+    PrimaryKeyConstraint("campaign_id", "number"),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
+version_files = Table(
+    "version_files",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("sha256", ForeignKey("files.sha256"), nullable=False),
+    PrimaryKeyConstraint("campaign_id", "version", "path"),
+    sqlite_with_rowid=False,
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("verb", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("wall_time", Text),
+    Column("timezone", Text, nullable=False),
+    Column("at", BigInteger),
+    Column("effective_at", BigInteger),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Column("cohort", Integer),
+    Column("reason", Text),
+    UniqueConstraint("campaign_id", "name"),
+    _one_of("state", StepState),
+)
+
+ways = Table(
+    "ways",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    Column("path", Text, nullable=False),
+    UniqueConstraint("campaign_id", "path"),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    Column("contact_id", Integer, nullable=False),
+    Column("way_id", ForeignKey("ways.id"), nullable=False),
+    Column("left_at_step", ForeignKey("steps.id")),
+    PrimaryKeyConstraint("campaign_id", "contact_id"),
+    sqlite_with_rowid=False,
+)
+
+daemons = Table(
+    "daemons",
+    metadata,
+    Column("epoch", Integer, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("process_id", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("step_id", ForeignKey("steps.id"), nullable=False),
+    Column("contact_id", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("next_attempt_at", BigInteger),
+    Column("epoch", ForeignKey("daemons.epoch")),
+    Column("reason", Text),
+    Column("detail", Text),
+    PrimaryKeyConstraint("step_id", "contact_id"),
+    _one_of("state", DeliveryState),
+    sqlite_with_rowid=False,
+)
+
+_IS_OPEN: ColumnElement[bool] = deliveries.c.state.in_(
+    [state.value for state in DeliveryState if not state.is_final]
+)
+
+Index(
+    "open_deliveries",
+    deliveries.c.step_id,
+    deliveries.c.state,
+    deliveries.c.contact_id,
+    sqlite_where=_IS_OPEN,
+    postgresql_where=_IS_OPEN,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("step_id", ForeignKey("steps.id"), nullable=False),
+    Column("contact_id", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("is_machine", Boolean, nullable=False),
+    UniqueConstraint("step_id", "kind", "contact_id", "at", "url"),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("channel", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    PrimaryKeyConstraint("channel", "address"),
+    sqlite_with_rowid=False,
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("campaign_id", ForeignKey("campaigns.id")),
+    Column("version", Integer),
+    Column("detail", Text, nullable=False),
+    Index("journal_of_campaign", "campaign_id", "id"),
+)
