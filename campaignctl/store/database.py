@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from campaignctl.errors import StoreError
@@ -84,6 +84,8 @@ class Database:
                     connection.exec_driver_sql("ROLLBACK")
                     raise
                 connection.exec_driver_sql("COMMIT")
+        except (IntegrityError, ProgrammingError):
+            raise  # a bug of ours, not the world's doing
         except DatabaseError as failure:
             raise store_failure(failure) from failure
 
