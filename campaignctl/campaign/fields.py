@@ -1,0 +1,227 @@
+"""What fields of the files hold: names, texts, durations, shares, rates, values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Any, NoReturn
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from campaignctl.campaign.source import Plain
+from campaignctl.campaign.when import When
+
+NAME = "[a-z0-9][a-z0-9-]{0,62}"
+ATTRIBUTE = "[A-Za-z_][A-Za-z0-9_]{0,62}"
+
+Literal = str | bool | int | float | None
+
+
+class Model(BaseModel):
+    """A mapping of the language: its keys are known, and it never changes once read."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, defer_build=True, arbitrary_types_allowed=True, populate_by_name=True
+    )
+
+
+def complain(message: str, hint: str = "", code: str = "C112") -> NoReturn:
+    """Refuse the value under validation, in our words."""
+    raise PydanticCustomError("ours", "{message}", {"message": message, "hint": hint, "code": code})
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        complain(f"{_kind(value)} stands where text should be", "write text, in quotes if in doubt")
+    if value == "" or (isinstance(value, Plain) and value in ("~", "null")):
+        complain("the value is missing", "write it after the colon, or leave the key out")
+    return str(value)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return "a value"
+
+
+def shown(value: Any) -> str:
+    """A value as a message quotes it."""
+    if isinstance(value, str):
+        return f"`{value if len(value) <= 60 else value[:57] + '…'}`"
+    return _kind(value)
+
+
+def read_as(
+    parse: Callable[[str], Any], what: str, example: str, *, pattern: str | None = None, code: str = "C112"
+) -> tuple[BeforeValidator, WithJsonSchema]:
+    """A field that *parse* reads from text; *what* and *example* make the message and the schema."""
+
+    def validate(value: Any) -> Any:
+        if isinstance(value, str):
+            try:
+                return parse(value)
+            except (ValueError, ArithmeticError):
+                pass
+        complain(f"{shown(value)} is not {what}", f"write it like `{example}`", code)
+
+    schema: dict[str, Any] = {"type": "string", "examples": [example]}
+    if pattern:
+        schema["pattern"] = f"^(?:{pattern})$"
+    return BeforeValidator(validate), WithJsonSchema(schema)
+
+
+def _matching(pattern: str) -> Callable[[str], str]:
+    compiled = re.compile(pattern)
+
+    def parse(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise ValueError(text)
+        return str(text)
+
+    return parse
+
+
+_DURATION = r"[1-9]\d{0,6}[smhd]"
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def parse_duration(text: str) -> timedelta:
+    """
+    A length of time.
+
+    >>> parse_duration("90s"), parse_duration("2d")
+    (datetime.timedelta(seconds=90), datetime.timedelta(days=2))
+    """
+    if not re.fullmatch(_DURATION, text):
+        raise ValueError(text)
+    return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
+
+
+def duration_text(duration: timedelta) -> str:
+    """
+    A length of time as the language writes it.
+
+    >>> duration_text(timedelta(minutes=90)), duration_text(timedelta(hours=2))
+    ('90m', '2h')
+    """
+    seconds = int(duration.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+_SHARE = r"(?:100(?:\.0+)?|\d{1,2}(?:\.\d{1,6})?)%"
+
+
+def parse_share(text: str) -> Decimal:
+    """
+    A part of a hundred.
+
+    >>> parse_share("12.5%")
+    Decimal('12.5')
+    """
+    if not re.fullmatch(_SHARE, text) or not (share := Decimal(text[:-1])):
+        raise ValueError(text)
+    return share
+
+
+def _whole_number(text: str) -> int:
+    if not re.fullmatch(r"0|[1-9]\d{0,8}", text):
+        raise ValueError(text)
+    return int(text)
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(text)
+    return text == "true"
+
+
+_NUMBER = re.compile(r"[-+]?(?:0|[1-9]\d*)(\.\d+)?(?:[eE][-+]?\d+)?")
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+
+
+def read_literal(value: Any) -> Literal:
+    """
+    What a scalar means where any value may stand, by YAML's core schema; quoted ones are text.
+
+    >>> read_literal(Plain("12")), read_literal(Plain("0123")), read_literal(Plain("NO")), read_literal("12")
+    (12, '0123', 'NO', '12')
+    """
+    if not isinstance(value, Plain):
+        if isinstance(value, str | bool | int | float) or value is None:
+            return value
+        complain(f"{_kind(value)} stands where one value should be", "write text, a number, true or false")
+    if value in _NULLS:
+        return None
+    if value in _BOOLEANS:
+        return _BOOLEANS[value]
+    if (match := _NUMBER.fullmatch(value)) and len(value) <= 30:
+        number = float(value)
+        return number if match.group(1) or "e" in value.lower() else int(value)
+    return str(value)
+
+
+def by_kind(text: Any = None, mapping: Any = None, items: Any = None) -> Any:
+    """A field that may be text, a mapping or a list, told apart by what is written."""
+    given = {"<text>": text, "<mapping>": mapping, "<list>": items}
+    union: Any = None
+    for tag, kind in given.items():
+        if kind is not None:
+            tagged = Annotated[kind, Tag(tag)]
+            union = tagged if union is None else union | tagged
+
+    def tag_of(value: Any) -> str:
+        return "<text>" if isinstance(value, str) else "<list>" if isinstance(value, list) else "<mapping>"
+
+    return Annotated[union, Discriminator(tag_of)]
+
+
+Text = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
+Name = Annotated[
+    str, *read_as(_matching(NAME), "a name (small letters, digits and `-`)", "spring-sale", pattern=NAME, code="C113")
+]
+AttributeName = Annotated[
+    str, *read_as(_matching(ATTRIBUTE), "the name of an attribute", "country", pattern=ATTRIBUTE, code="C113")
+]
+Count = Annotated[int, *read_as(_whole_number, "a whole number", "500"), WithJsonSchema({"type": "integer", "minimum": 0})]
+Flag = Annotated[bool, *read_as(_flag, "`true` or `false`", "true"), WithJsonSchema({"type": "boolean"})]
+Value = Annotated[
+    Any, BeforeValidator(read_literal), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
+]
+Time = Annotated[
+    When,
+    *read_as(
+        When.parse,
+        "a time",
+        "2026-12-01 09:00",
+        pattern=r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?",
+        code="C114",
+    ),
+    PlainSerializer(lambda when: when.text, return_type=str),
+]
+Duration = Annotated[
+    timedelta,
+    *read_as(parse_duration, "a duration", "15m", pattern=_DURATION, code="C115"),
+    PlainSerializer(duration_text, return_type=str),
+]
+Share = Annotated[
+    Decimal,
+    *read_as(parse_share, "a share", "30%", pattern=_SHARE, code="C116"),
+    PlainSerializer(lambda share: f"{share}%", return_type=str),
+]
+Rate = Annotated[
+    str, *read_as(_matching(r"[1-9]\d{0,8}/(?:s|min|h|d)"), "a rate", "200/s", pattern=r"[1-9]\d{0,8}/(s|min|h|d)", code="C117")
+]
+_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
+Window = Annotated[
+    str,
+    *read_as(_matching(f"{_CLOCK}-{_CLOCK}"), "a window of the day", "09:00-18:00", pattern=f"{_CLOCK}-{_CLOCK}", code="C118"),
+]
