@@ -8,7 +8,16 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, NoReturn
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from campaignctl.campaign.source import Plain
@@ -57,11 +66,23 @@ def shown(value: Any) -> str:
 
 
 def read_as(
-    parse: Callable[[str], Any], what: str, example: str, *, pattern: str | None = None, code: str = "C112"
+    parse: Callable[[str], Any],
+    what: str,
+    example: str,
+    *,
+    pattern: str | None = None,
+    code: str = "C112",
+    stored_as: type = str,
 ) -> tuple[BeforeValidator, WithJsonSchema]:
-    """A field that *parse* reads from text; *what* and *example* make the message and the schema."""
+    """
+    A field that *parse* reads from text; *what* and *example* make the message and the schema.
+
+    A value that comes back from JSON is already of the type *stored_as*.
+    """
 
     def validate(value: Any) -> Any:
+        if stored_as is not str and type(value) is stored_as:
+            return value
         if isinstance(value, str):
             try:
                 return parse(value)
@@ -186,13 +207,22 @@ def by_kind(text: Any = None, mapping: Any = None, items: Any = None) -> Any:
 
 Text = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
 Name = Annotated[
-    str, *read_as(_matching(NAME), "a name (small letters, digits and `-`)", "spring-sale", pattern=NAME, code="C113")
+    str,
+    *read_as(
+        _matching(NAME), "a name (small letters, digits and `-`)", "spring-sale", pattern=NAME, code="C113"
+    ),
 ]
 AttributeName = Annotated[
     str, *read_as(_matching(ATTRIBUTE), "the name of an attribute", "country", pattern=ATTRIBUTE, code="C113")
 ]
-Count = Annotated[int, *read_as(_whole_number, "a whole number", "500"), WithJsonSchema({"type": "integer", "minimum": 0})]
-Flag = Annotated[bool, *read_as(_flag, "`true` or `false`", "true"), WithJsonSchema({"type": "boolean"})]
+Count = Annotated[
+    int,
+    *read_as(_whole_number, "a whole number", "500", stored_as=int),
+    WithJsonSchema({"type": "integer", "minimum": 0}),
+]
+Flag = Annotated[
+    bool, *read_as(_flag, "`true` or `false`", "true", stored_as=bool), WithJsonSchema({"type": "boolean"})
+]
 Value = Annotated[
     Any, BeforeValidator(read_literal), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
 ]
@@ -218,10 +248,23 @@ Share = Annotated[
     PlainSerializer(lambda share: f"{share}%", return_type=str),
 ]
 Rate = Annotated[
-    str, *read_as(_matching(r"[1-9]\d{0,8}/(?:s|min|h|d)"), "a rate", "200/s", pattern=r"[1-9]\d{0,8}/(s|min|h|d)", code="C117")
+    str,
+    *read_as(
+        _matching(r"[1-9]\d{0,8}/(?:s|min|h|d)"),
+        "a rate",
+        "200/s",
+        pattern=r"[1-9]\d{0,8}/(s|min|h|d)",
+        code="C117",
+    ),
 ]
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
 Window = Annotated[
     str,
-    *read_as(_matching(f"{_CLOCK}-{_CLOCK}"), "a window of the day", "09:00-18:00", pattern=f"{_CLOCK}-{_CLOCK}", code="C118"),
+    *read_as(
+        _matching(f"{_CLOCK}-{_CLOCK}"),
+        "a window of the day",
+        "09:00-18:00",
+        pattern=f"{_CLOCK}-{_CLOCK}",
+        code="C118",
+    ),
 ]

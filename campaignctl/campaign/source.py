@@ -77,7 +77,13 @@ def read_text(name: str, text: str) -> Source | list[Problem]:
         reader.problems.append(_syntax_problem(name, text, failure))
     except _TooDeepError as failure:
         reader.problems.append(
-            Problem("C104", "the file is nested more than 32 levels deep", "make it flatter", file=name, span=failure.span)
+            Problem(
+                "C104",
+                "the file is nested more than 32 levels deep",
+                "make it flatter",
+                file=name,
+                span=failure.span,
+            )
         )
     if reader.problems:
         return reader.problems
@@ -109,7 +115,9 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self._complain("C105", "the file holds more than one document", "keep one campaign a file", event)
+                    self._complain(
+                        "C105", "the file holds more than one document", "keep one campaign a file", event
+                    )
             elif isinstance(event, yaml.NodeEvent):
                 read = self._value(event, events, (), None)
                 value = value if documents > 1 else read
@@ -120,10 +128,17 @@ class _Reader:
         if len(path) > DEEPEST_LEVEL:
             raise _TooDeepError(span)
         if isinstance(event, yaml.AliasEvent):
-            self._complain("C103", f"an alias (`*{event.anchor}`) is not part of the language", "write the value out", event)
+            self._complain(
+                "C103",
+                f"an alias (`*{event.anchor}`) is not part of the language",
+                "write the value out",
+                event,
+            )
             return Plain("")
         if event.anchor is not None:
-            self._complain("C103", f"an anchor (`&{event.anchor}`) is not part of the language", "leave it out", event)
+            self._complain(
+                "C103", f"an anchor (`&{event.anchor}`) is not part of the language", "leave it out", event
+            )
         if event.tag is not None and event.tag != "!":
             self._complain("C103", "a tag (`!…`) is not part of the language", "leave it out", event)
         if isinstance(event, yaml.ScalarEvent):
@@ -162,7 +177,9 @@ class _Reader:
     def _key(self, event: Any, events: Any, path: Path) -> str:
         if isinstance(event, yaml.ScalarEvent):
             if event.value == "<<" and not event.style:
-                self._complain("C103", "a merge key (`<<`) is not part of the language", "write the keys out", event)
+                self._complain(
+                    "C103", "a merge key (`<<`) is not part of the language", "write the keys out", event
+                )
             if event.anchor is not None or event.tag not in (None, "!"):
                 self._complain("C103", "a key has an anchor or a tag", "leave it out", event)
             return str(event.value)
@@ -207,5 +224,11 @@ def _explained(said: str, text: str, line: int) -> tuple[str, str]:
     if "quoted scalar" in said or "end of stream" in said:
         return "a quote or bracket is opened and not closed", "close it"
     if "flow" in said or "',' or" in said:
-        return "a list or mapping in brackets is not closed, or lacks a comma", "check the brackets and commas"
-    return "this is not YAML as it should be indented", "check the indentation of this line and the one before"
+        return (
+            "a list or mapping in brackets is not closed, or lacks a comma",
+            "check the brackets and commas",
+        )
+    return (
+        "this is not YAML as it should be indented",
+        "check the indentation of this line and the one before",
+    )

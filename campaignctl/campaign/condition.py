@@ -1,0 +1,275 @@
+"""Conditions: what a contact must be like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from campaignctl.campaign.fields import (
+    AttributeName,
+    Count,
+    Duration,
+    Flag,
+    Literal,
+    Model,
+    Name,
+    Text,
+    Value,
+    by_kind,
+    complain,
+    read_as,
+)
+from campaignctl.diagnostics import listed
+
+OPERATORS = (
+    "eq", "ne", "in", "not_in", "gt", "gte", "lt", "lte", "between", "contains", "not_contains", "starts_with",
+    "ends_with", "exists", "before", "after", "within", "older_than", "anniversary",
+)  # fmt: skip
+EVENT_KINDS = ("received", "opened", "clicked", "bounced", "unsubscribed")
+
+
+def _only_today(text: str) -> str:
+    if text != "today":
+        raise ValueError(text)
+    return "today"
+
+
+class AttributeCondition(Model):
+    """Compares one attribute of a contact."""
+
+    attribute: AttributeName = Field(description="The attribute to look at.", examples=["country"])
+    eq: Value = Field(None, description="Is equal to this.", examples=["FR"])
+    ne: Value = Field(None, description="Is missing, or not equal to this.")
+    in_: list[Value] = Field(
+        [], alias="in", min_length=1, description="Is one of these.", examples=[["FR", "BE"]]
+    )
+    not_in: list[Value] = Field([], min_length=1, description="Is missing, or none of these.")
+    gt: Value = Field(None, description="Is greater than this.")
+    gte: Value = Field(None, description="Is greater than this, or equal.", examples=[100])
+    lt: Value = Field(None, description="Is less than this.")
+    lte: Value = Field(None, description="Is less than this, or equal.")
+    between: list[Value] = Field(
+        [], min_length=2, max_length=2, description="Lies between two values, both included."
+    )
+    contains: Text = Field("", description="Is text that contains this.")
+    not_contains: Text = Field("", description="Is text that does not contain this.")
+    starts_with: Text = Field("", description="Is text that begins with this.")
+    ends_with: Text = Field("", description="Is text that ends with this.", examples=["@shop.example"])
+    exists: Flag = Field(True, description="Whether the attribute has a value.")
+    before: Value = Field(None, description="Is a date or instant before this.", examples=["2026-01-31"])
+    after: Value = Field(None, description="Is a date or instant after this.")
+    within: Duration = Field(
+        timedelta(), description="Is a date or instant in the last so many days.", examples=["30d"]
+    )
+    older_than: Duration = Field(
+        timedelta(), description="Is a date or instant longer ago than this.", examples=["30d"]
+    )
+    anniversary: Annotated[str, *read_as(_only_today, "`today`", "today")] = Field(
+        "today", description="Is a date with the month and day of today, in the campaign's zone."
+    )
+
+    @model_validator(mode="after")
+    def _has_one_operator(self) -> AttributeCondition:
+        written = sorted(self.model_fields_set - {"attribute"})
+        if len(written) != 1:
+            complain(
+                f"a condition on `{self.attribute}` has {len(written) or 'no'} operators",
+                "write exactly one, such as `eq: VALUE`; put several conditions into `all`",
+                "C120",
+            )
+        if self.operator not in ("exists", "eq", "ne") and self.operand in (None, ""):
+            complain(f"`{self.operator}` has no value to compare with", "write the value", "C120")
+        if self.operator in ("eq", "ne") and self.operand is None:
+            complain(
+                f"`{self.operator}` cannot compare with nothing",
+                "write `exists: false` or `exists: true`",
+                "C120",
+            )
+        return self
+
+    @property
+    def operator(self) -> str:
+        """Which comparison it is, as written."""
+        (written,) = self.model_fields_set - {"attribute"}
+        return "in" if written == "in_" else written
+
+    @property
+    def operand(self) -> Literal | list[Literal] | timedelta:
+        """What the attribute is compared with."""
+        value: Literal | list[Literal] | timedelta = getattr(
+            self, "in_" if self.operator == "in" else self.operator
+        )
+        return value
+
+
+class AllCondition(Model):
+    """All of these hold."""
+
+    all: list[Condition] = Field(min_length=1, description="Conditions that have to hold together.")
+
+
+class AnyCondition(Model):
+    """At least one of these holds."""
+
+    any: list[Condition] = Field(min_length=1, description="Conditions of which one is enough.")
+
+
+class NoneCondition(Model):
+    """None of these holds."""
+
+    none: list[Condition] = Field(min_length=1, description="Conditions of which none may hold.")
+
+
+class AtLeastCondition(Model):
+    """So many of these hold."""
+
+    at_least: Count = Field(description="How many have to hold.")
+    of: list[Condition] = Field(min_length=1, description="The conditions that are counted.")
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> AtLeastCondition:
+        if not 1 <= self.at_least <= len(self.of):
+            complain(
+                f"`at_least` is {self.at_least} of {len(self.of)} conditions",
+                "write a number from 1 to their count",
+                "C120",
+            )
+        return self
+
+
+class SegmentCondition(Model):
+    """Belongs to a named segment of the project."""
+
+    segment: Name = Field(description="A segment that `campaignctl.yaml` declares.", examples=["staff"])
+
+
+class MessageReference(Model):
+    """Messages of this or another campaign."""
+
+    message: Text = Field(
+        description="`step`, `campaign/step` or `campaign`.", examples=["spring-sale/invitation"]
+    )
+    within: Duration | None = Field(
+        None, description="Only events of the last so many days.", examples=["30d"]
+    )
+    link: Text | None = Field(None, description="Only clicks on links that begin with this.")
+
+
+_Reference = by_kind(text=Text, mapping=MessageReference)
+
+
+class EventCondition(Model):
+    """Something happened with a message to this contact."""
+
+    received: _Reference = Field(
+        None, description="Was sent this message.", examples=["spring-sale/invitation"]
+    )
+    opened: _Reference = Field(None, description="Opened this message.")
+    clicked: _Reference = Field(None, description="Clicked in this message.")
+    bounced: _Reference = Field(None, description="This message came back.")
+    unsubscribed: _Reference = Field(None, description="Unsubscribed through this message.")
+
+    @model_validator(mode="after")
+    def _has_one_kind(self) -> EventCondition:
+        if len(self.model_fields_set) != 1:
+            complain("a condition names several events", "put them into `all` or `any`", "C120")
+        return self
+
+    @property
+    def kind(self) -> str:
+        (written,) = self.model_fields_set
+        return written
+
+    @property
+    def reference(self) -> MessageReference:
+        value = getattr(self, self.kind)
+        return value if isinstance(value, MessageReference) else MessageReference(message=value)
+
+
+class MemberCondition(Model):
+    """Is or was a member of a campaign."""
+
+    in_campaign: Name = Field(description="The campaign's name.", examples=["spring-sale"])
+
+
+_KINDS: dict[str, type[Model]] = {
+    "attribute": AttributeCondition,
+    "all": AllCondition,
+    "any": AnyCondition,
+    "none": NoneCondition,
+    "at_least": AtLeastCondition,
+    "segment": SegmentCondition,
+    "in_campaign": MemberCondition,
+} | dict.fromkeys(EVENT_KINDS, EventCondition)
+
+
+def _tag(value: Any) -> str | None:
+    if isinstance(value, Model):
+        return f"<{type(value).__name__}>"
+    if isinstance(value, dict):
+        found = {_KINDS[key] for key in value if key in _KINDS}
+        if len(found) == 1:
+            return f"<{found.pop().__name__}>"
+    return None
+
+
+def _all_of(value: Any) -> Any:
+    """A list of conditions means all of them."""
+    return {"all": value} if isinstance(value, list) else value
+
+
+def condition_trouble(value: Any) -> tuple[str, str]:
+    """What is wrong with a mapping that is no condition, and a hint."""
+    if not isinstance(value, dict):
+        return "a condition has to be a mapping or a list", "write one like `{attribute: country, eq: FR}`"
+    several = [key for key in value if key in _KINDS]
+    if several:
+        return f"a condition says {listed(several, 'and')} at once", "put them into `all`"
+    return "a condition says nothing that is known", f"begin it with one of {listed(list(_KINDS))}"
+
+
+Condition = Annotated[
+    Annotated[AttributeCondition, Tag("<AttributeCondition>")]
+    | Annotated[AllCondition, Tag("<AllCondition>")]
+    | Annotated[AnyCondition, Tag("<AnyCondition>")]
+    | Annotated[NoneCondition, Tag("<NoneCondition>")]
+    | Annotated[AtLeastCondition, Tag("<AtLeastCondition>")]
+    | Annotated[SegmentCondition, Tag("<SegmentCondition>")]
+    | Annotated[EventCondition, Tag("<EventCondition>")]
+    | Annotated[MemberCondition, Tag("<MemberCondition>")],
+    Discriminator(_tag, custom_error_type="condition", custom_error_message="condition"),
+    BeforeValidator(_all_of),
+]
+
+
+def _named(value: Any) -> Any:
+    """A segment's name means that segment."""
+    return {"segment": value} if isinstance(value, str) else value
+
+
+NamedCondition = Annotated[Condition, BeforeValidator(_named)]
+
+
+def parts(condition: Condition) -> tuple[Condition, ...]:
+    """The conditions directly inside a group; nothing for the others."""
+    match condition:
+        case AllCondition():
+            return tuple(condition.all)
+        case AnyCondition():
+            return tuple(condition.any)
+        case NoneCondition():
+            return tuple(condition.none)
+        case AtLeastCondition():
+            return tuple(condition.of)
+        case _:
+            return ()
+
+
+def within_condition(condition: Condition) -> Iterator[Condition]:
+    """*condition* and all that is inside it."""
+    yield condition
+    for part in parts(condition):
+        yield from within_condition(part)

@@ -1,0 +1,87 @@
+"""A campaign as its file says it: starter and steps."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag
+
+from campaignctl.campaign.condition import NamedCondition
+from campaignctl.campaign.fields import Model, Name, Text, Time, read_as
+from campaignctl.campaign.steps.base import IfLate
+from campaignctl.campaign.steps.email import Email
+from campaignctl.campaign.steps.sms import Sms
+from campaignctl.campaign.steps.union import AnyStep
+from campaignctl.campaign.when import zone_named
+
+ZoneName = Annotated[
+    str,
+    *read_as(lambda text: zone_named(text).key, "the IANA name of a time zone", "Europe/Paris", code="C119"),
+]
+
+
+class ApiRequest(Model):
+    """What a request has to look like: nothing to say yet in version 1 of the language."""
+
+
+class SegmentStarter(Model):
+    """A segment of the list takes part, frozen when the campaign starts."""
+
+    segment: NamedCondition = Field(
+        description="Who takes part: a condition, a list of them, or a segment's name."
+    )
+
+
+class ApiStarter(Model):
+    """A request carries the contacts and starts the campaign."""
+
+    api: ApiRequest = Field(description="`{}`.")
+
+
+def _starter_tag(value: Any) -> str | None:
+    if isinstance(value, SegmentStarter | ApiStarter):
+        return "<segment>" if isinstance(value, SegmentStarter) else "<api>"
+    kinds = [key for key in ("segment", "api") if isinstance(value, dict) and key in value]
+    return f"<{kinds[0]}>" if len(kinds) == 1 else None
+
+
+Starter = Annotated[
+    Annotated[SegmentStarter, Tag("<segment>")] | Annotated[ApiStarter, Tag("<api>")],
+    Discriminator(_starter_tag, custom_error_type="starter", custom_error_message="starter"),
+]
+
+
+class Heading(Model):
+    """What stands at the top of every campaign file."""
+
+    campaign: Name = Field(description="The campaign's name, unique in the store.", examples=["spring-sale"])
+    title: Text | None = Field(None, description="A title for people.", examples=["Spring sale"])
+    list_name: Name = Field(
+        alias="list",
+        description="The list of contacts, declared in campaignctl.yaml.",
+        examples=["customers"],
+    )
+    timezone: ZoneName | None = Field(
+        None, description="The zone of all wall times; the project's otherwise."
+    )
+    if_late: IfLate = Field(
+        None, description="What happens to steps that could not run in time because nothing was running."
+    )
+
+
+class Campaign(Heading):
+    """A starter and a tree of steps."""
+
+    starter: Starter = Field(description="What lets contacts in.")
+    steps: list[AnyStep] = Field(min_length=1, description="What happens, in order.")
+
+
+class SingleSend(Heading):
+    """One message to a segment: the short form."""
+
+    segment: NamedCondition = Field(
+        description="Who gets it: a condition, a list of them, or a segment's name."
+    )
+    at: Time = Field(description="When it leaves: wall time in the campaign's zone, or an instant.")
+    email: Email | None = Field(None, description="The message, by e-mail.")
+    sms: Sms | None = Field(None, description="The message, by SMS.")

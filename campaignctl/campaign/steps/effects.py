@@ -1,0 +1,75 @@
+"""What a step may do with its cohort. The engine carries each out with one statement where one will do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from campaignctl.campaign.condition import Condition
+from campaignctl.campaign.fields import Literal
+
+
+@dataclass(frozen=True)
+class Deliver:
+    """Make one delivery by this channel for every member of the cohort."""
+
+    channel: str
+
+
+@dataclass(frozen=True)
+class ByShare:
+    """Random branches: each branch and its part of one, in the order written."""
+
+    shares: Mapping[str, Fraction]
+
+
+@dataclass(frozen=True)
+class ByCondition:
+    """The first branch whose condition matches; None matches everybody."""
+
+    branches: tuple[tuple[str, Condition | None], ...]
+
+
+@dataclass(frozen=True)
+class ByEngagement:
+    """The first branch whose reaction to the message of step `of` is the contact's; None is everybody's."""
+
+    of: str
+    branches: tuple[tuple[str, Reaction | None], ...]
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """
+    What a contact did, or did not do, with a message.
+
+    `kind` is `open`, `click`, `bounce` or `sent`; `link` narrows clicks to
+    URLs that begin with it.
+    """
+
+    kind: str
+    is_wanted: bool = True
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Divide:
+    """Send parts of the cohort down different branches."""
+
+    rule: ByShare | ByCondition | ByEngagement
+
+
+@dataclass(frozen=True)
+class Assign:
+    """Give every contact of the cohort these attributes; None removes one. Text may be a template."""
+
+    attributes: Mapping[str, Literal]
+
+
+@dataclass(frozen=True)
+class Leave:
+    """The cohort's members are done."""
+
+
+Effect = Deliver | Divide | Assign | Leave

@@ -1,0 +1,233 @@
+"""The project file, `campaignctl.yaml`, and the environment that it reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from campaignctl.campaign.condition import NamedCondition
+from campaignctl.campaign.fields import (
+    AttributeName,
+    Count,
+    Duration,
+    Flag,
+    Model,
+    Name,
+    Rate,
+    Text,
+    Window,
+    complain,
+)
+from campaignctl.campaign.model import ZoneName
+from campaignctl.campaign.shape import shape_problems
+from campaignctl.campaign.source import Plain, Source, Value, read_source
+from campaignctl.diagnostics import Problem
+from campaignctl.errors import UsageError
+
+PROJECT_FILE = "campaignctl.yaml"
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+class ListSettings(Model):
+    """Which attributes of a list's contacts are what."""
+
+    key: AttributeName = Field(
+        description="The attribute that tells contacts apart.", examples=["customer_id"]
+    )
+    email: AttributeName | None = Field(
+        None, description="The attribute with the e-mail address.", examples=["email"]
+    )
+    phone: AttributeName | None = Field(
+        None, description="The attribute with the phone number.", examples=["mobile"]
+    )
+    timezone: AttributeName | None = Field(
+        None, description="The attribute with the contact's time zone.", examples=["tz"]
+    )
+
+
+class EmailChannel(Model):
+    """How e-mail leaves."""
+
+    smtp: Text | None = Field(
+        None,
+        description="The mail server: `smtp://` or `smtps://`. Left out: messages go to the outbox.",
+        examples=["smtp://user:${SMTP_PASSWORD}@smtp.shop.example:587"],
+    )
+    tls: Literal["required", "opportunistic", "none"] | None = Field(
+        None, description="Whether the connection has to be encrypted; `required` where there is a password."
+    )
+    connections: Count = Field(4, description="How many conversations at once.", examples=[8])
+    rate: Rate | None = Field(None, description="At most so many messages a period.", examples=["200/s"])
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> EmailChannel:
+        if not 1 <= self.connections <= 100:
+            complain(f"`connections` is {self.connections}", "write a number from 1 to 100")
+        return self
+
+
+class SmsChannel(Model):
+    """How text messages leave."""
+
+    endpoint: Name = Field(description="An endpoint of the project.", examples=["sms-provider"])
+    rate: Rate | None = Field(None, description="At most so many messages a period.", examples=["10/s"])
+
+
+class Channels(Model):
+    """What carries messages."""
+
+    email: EmailChannel | None = Field(None, description="E-mail.")
+    sms: SmsChannel | None = Field(None, description="Text messages.")
+
+
+class Endpoint(Model):
+    """A named HTTP address."""
+
+    url: Text = Field(description="Where requests go.", examples=["https://compliance.shop.example/gate"])
+    secret: Text | None = Field(
+        None, description="What requests are signed with.", examples=["${GATE_SECRET}"]
+    )
+    headers: dict[str, Text] = Field(
+        {}, description="Headers of every request.", examples=[{"Authorization": "Bearer ${TOKEN}"}]
+    )
+    allow_private: Flag = Field(False, description="Whether it may lead to a private address.")
+
+
+class FrequencyCap(Model):
+    """How often one contact may be written to."""
+
+    messages: Count = Field(description="How many messages.", examples=[3])
+    per: Duration = Field(description="In what time.", examples=["7d"])
+
+
+class Sending(Model):
+    """Rules for every message."""
+
+    guarantee: Literal["at_least_once", "at_most_once"] = Field(
+        "at_least_once", description="Whether a message without a verdict is tried again."
+    )
+    quiet_hours: Window | None = Field(None, description="When nothing leaves.", examples=["21:00-08:00"])
+    frequency_cap: FrequencyCap | None = Field(None, description="How often one contact may be written to.")
+
+
+class Approval(Model):
+    """Whether somebody else has to agree."""
+
+    required: Flag = Field(False, description="Whether publications wait for an approval.")
+
+
+class Project(Model):
+    """Lists, segments, channels, sender and rules that the campaigns of a folder share."""
+
+    project: Name = Field(description="The project's name.", examples=["retail"])
+    store: Text = Field(
+        "campaignctl.db", description="The store: a file beside this one, or a database's URL."
+    )
+    timezone: ZoneName | None = Field(
+        None, description="The zone of campaigns that name none.", examples=["Europe/Paris"]
+    )
+    sender: Text | None = Field(
+        None, description="Who messages are from.", examples=["Shop <news@shop.example>"]
+    )
+    postal_address: Text | None = Field(
+        None, description="The postal address that marketing mail has to show."
+    )
+    public_url: Text | None = Field(
+        None, description="Where `campaignctl serve` is reachable.", examples=["https://mail.shop.example"]
+    )
+    safety_delay: Duration = Field(
+        timedelta(minutes=5),
+        description="How long after its publication a step runs at the earliest.",
+        examples=["5m"],
+    )
+    approval: Approval = Field(
+        Approval.model_construct(required=False), description="Whether somebody else has to agree."
+    )
+    lists: dict[Name, ListSettings] = Field({}, description="The lists of contacts.")
+    segments: dict[Name, NamedCondition] = Field({}, description="Named conditions.")
+    segment: NamedCondition | None = Field(
+        None, description="The project's own, added to every starter and send."
+    )
+    channels: Channels = Field(
+        Channels.model_construct(email=None, sms=None),
+        description="What carries messages; the outbox otherwise.",
+    )
+    endpoints: dict[Name, Endpoint] = Field({}, description="Named HTTP addresses.")
+    send: Sending = Field(
+        Sending.model_construct(guarantee="at_least_once", quiet_hours=None, frequency_cap=None),
+        description="Rules for every message.",
+    )
+
+
+@dataclass(frozen=True)
+class ProjectFile:
+    """A project together with its folder and the text it was read from."""
+
+    folder: Path
+    source: Source
+    project: Project
+
+
+def find_project(start: Path) -> Path | None:
+    """The nearest folder from *start* upwards that holds a project file."""
+    start = start.resolve()
+    return next((folder for folder in (start, *start.parents) if (folder / PROJECT_FILE).is_file()), None)
+
+
+def load_project(folder: Path, environment: Mapping[str, str]) -> ProjectFile | list[Problem]:
+    """Read the project file of *folder*; its problems where it has some."""
+    path = folder / PROJECT_FILE
+    try:
+        content = path.read_bytes()
+    except OSError as failure:
+        raise UsageError(
+            "C150", f"`{path}` cannot be read: {failure.strerror}", "run `campaignctl init` to make a project"
+        ) from failure
+    source = read_source(PROJECT_FILE, content)
+    if not isinstance(source, Source):
+        return source
+    if not isinstance(source.value, dict):
+        return [
+            Problem(
+                "C105", "a project file holds a mapping", "begin it with `project: NAME`", file=PROJECT_FILE
+            )
+        ]
+    try:
+        return ProjectFile(folder, source, Project.model_validate(filled_in(source.value, environment)))
+    except ValidationError as failure:
+        return shape_problems(source, Project, failure)
+
+
+def filled_in(value: Value, environment: Mapping[str, str]) -> Value:
+    """
+    *value* with `${NAME}` and `${NAME:-default}` read from the environment.
+
+    A variable that is not set stays as written: whoever needs it says so
+    (`unset_variable`), so that checking files needs no secrets.
+
+    >>> filled_in("smtp://${USER:-nobody}@${HOST}", {"HOST": "mail.example"})
+    'smtp://nobody@mail.example'
+    """
+    if isinstance(value, dict):
+        return {key: filled_in(inner, environment) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [filled_in(inner, environment) for inner in value]
+    if "${" not in value:
+        return value
+    text = _VARIABLE.sub(
+        lambda found: environment.get(found[1]) or (found[0] if found[2] is None else found[2]), value
+    )
+    return Plain(text) if isinstance(value, Plain) else text
+
+
+def unset_variable(text: str) -> str | None:
+    """The name of the first variable that *text* needs and the environment lacks."""
+    found = _VARIABLE.search(text)
+    return found[1] if found else None
