@@ -9,6 +9,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from campaignctl.campaign.fields import (
+    AS_MAPPING,
+    AS_TEXT,
+    BY_KIND,
     AttributeName,
     Count,
     Duration,
@@ -18,15 +21,14 @@ from campaignctl.campaign.fields import (
     Name,
     Text,
     Value,
-    by_kind,
     complain,
     read_as,
 )
 from campaignctl.diagnostics import listed
 
 OPERATORS = (
-    "eq", "ne", "in", "not_in", "gt", "gte", "lt", "lte", "between", "contains", "not_contains", "starts_with",
-    "ends_with", "exists", "before", "after", "within", "older_than", "anniversary",
+    "eq", "ne", "in", "not_in", "gt", "gte", "lt", "lte", "between", "contains", "not_contains",
+    "starts_with", "ends_with", "exists", "before", "after", "within", "older_than", "anniversary",
 )  # fmt: skip
 EVENT_KINDS = ("received", "opened", "clicked", "bounced", "unsubscribed")
 
@@ -158,7 +160,7 @@ class MessageReference(Model):
     link: Text | None = Field(None, description="Only clicks on links that begin with this.")
 
 
-_Reference = by_kind(text=Text, mapping=MessageReference)
+_Reference = Annotated[Annotated[Text, AS_TEXT] | Annotated[MessageReference, AS_MAPPING] | None, BY_KIND]
 
 
 class EventCondition(Model):
@@ -203,7 +205,8 @@ _KINDS: dict[str, type[Model]] = {
     "at_least": AtLeastCondition,
     "segment": SegmentCondition,
     "in_campaign": MemberCondition,
-} | dict.fromkeys(EVENT_KINDS, EventCondition)
+    **dict.fromkeys(EVENT_KINDS, EventCondition),
+}
 
 
 def _tag(value: Any) -> str | None:

@@ -190,19 +190,14 @@ def read_literal(value: Any) -> Literal:
     return str(value)
 
 
-def by_kind(text: Any = None, mapping: Any = None, items: Any = None) -> Any:
-    """A field that may be text, a mapping or a list, told apart by what is written."""
-    given = {"<text>": text, "<mapping>": mapping, "<list>": items}
-    union: Any = None
-    for tag, kind in given.items():
-        if kind is not None:
-            tagged = Annotated[kind, Tag(tag)]
-            union = tagged if union is None else union | tagged
+def _kind_tag(value: Any) -> str:
+    return "<text>" if isinstance(value, str) else "<mapping>"
 
-    def tag_of(value: Any) -> str:
-        return "<text>" if isinstance(value, str) else "<list>" if isinstance(value, list) else "<mapping>"
 
-    return Annotated[union, Discriminator(tag_of)]
+# Fields that may be text or a mapping: each kind is tagged, and `BY_KIND` tells them apart.
+AS_TEXT = Tag("<text>")
+AS_MAPPING = Tag("<mapping>")
+BY_KIND = Discriminator(_kind_tag)
 
 
 Text = Annotated[str, BeforeValidator(_text), Field(min_length=1)]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache
 from zoneinfo import ZoneInfo
 
 _WALL = re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d)(?::(\d\d))?")
@@ -80,13 +80,14 @@ class When:
 
 
 def _wall(match: re.Match[str]) -> datetime:
-    wall = datetime(*(int(part or 0) for part in match.group(1, 2, 3, 4, 5, 6)))  # type: ignore[arg-type] # six integers
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.group(1, 2, 3, 4, 5, 6))
+    wall = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 # wall time has no zone yet
     if not 1970 < wall.year < 9999:
         raise ValueError(match.string)
     return wall
 
 
-@lru_cache(maxsize=None)
+@cache
 def zone_named(name: str) -> ZoneInfo:
     """
     The zone with this IANA name.

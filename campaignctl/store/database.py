@@ -23,10 +23,12 @@ from campaignctl.store.migrations import apply, known_migrations, pending
 # WAL is safe from these on: before, several processes that checkpoint at once
 # could lose a commit (https://sqlite.org/wal.html#walresetbug).
 _FIRST_SAFE_WAL = (3, 51, 3)
-_PATCHED_FOR_WAL = {(3, 50): 7, (3, 44): 6}
+_PATCHED_FOR_WAL: dict[tuple[int, ...], int] = {(3, 50): 7, (3, 44): 6}
 
 # File systems on which SQLite's locks do not hold (names as in /proc/self/mounts).
-_NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs"})
+_NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs"}
+)
 
 _BUSY_TIMEOUT_SECONDS = 30
 
@@ -106,7 +108,9 @@ def open_sqlite(path: Path, now: datetime) -> Database:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as failure:
         raise StoreError(
-            "S101", f"the store `{path}` cannot be made: {failure.strerror}", "check the folder and its permissions"
+            "S101",
+            f"the store `{path}` cannot be made: {failure.strerror}",
+            "check the folder and its permissions",
         ) from failure
     sqlite = sqlite_module()
     engine = create_engine(f"sqlite:///{path}", module=sqlite)
@@ -177,7 +181,9 @@ def _migrate(database: Database, now: datetime) -> None:
 
 def _check_place(path: Path) -> None:
     if path.is_dir() or (path.exists() and not stat.S_ISREG(path.stat().st_mode)):
-        raise StoreError("S101", f"the store `{path}` is not a file", "name a file with `store:` or `--store`")
+        raise StoreError(
+            "S101", f"the store `{path}` is not a file", "name a file with `store:` or `--store`"
+        )
     kind = _file_system_of(path.resolve().parent)
     if kind in _NETWORK_FILE_SYSTEMS:
         raise StoreError(
@@ -193,7 +199,11 @@ def _file_system_of(folder: Path) -> str:
         mounts = Path("/proc/self/mounts").read_text("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    kinds = {Path(fields[1].replace("\\040", " ")): fields[2] for fields in map(str.split, mounts) if len(fields) > 2}
+    kinds = {
+        Path(fields[1].replace("\\040", " ")): fields[2]
+        for fields in map(str.split, mounts)
+        if len(fields) > 2
+    }
     return next((kinds[place] for place in (folder, *folder.parents) if place in kinds), "")
 
 
@@ -201,7 +211,9 @@ def store_failure(failure: SQLAlchemyError) -> StoreError:
     """A database's failure in our words."""
     said = str(getattr(failure, "orig", failure)).lower()
     if "not a database" in said or "malformed" in said:
-        return StoreError("S103", "the store is damaged or no store at all", "restore a backup, or name another file")
+        return StoreError(
+            "S103", "the store is damaged or no store at all", "restore a backup, or name another file"
+        )
     if "locked" in said or "busy" in said:
         return StoreError("S105", "the store is locked by another process", "try again when it is done")
     if "full" in said:

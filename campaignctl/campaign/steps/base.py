@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from campaignctl.campaign.fields import Count, Duration, Flag, Model, Name, Share, Text, Time, Value, by_kind
+from campaignctl.campaign.fields import (
+    AS_MAPPING,
+    AS_TEXT,
+    BY_KIND,
+    Count,
+    Duration,
+    Flag,
+    Model,
+    Name,
+    Share,
+    Text,
+    Time,
+    Value,
+)
 
 
 class Within(Model):
@@ -15,7 +28,7 @@ class Within(Model):
     within: Duration = Field(description="How late a step may still run.", examples=["2h"])
 
 
-IfLate = by_kind(text=Literal["run", "skip"], mapping=Within)
+IfLate = Annotated[Annotated[Literal["run", "skip"], AS_TEXT] | Annotated[Within, AS_MAPPING] | None, BY_KIND]
 
 
 class StepBase(Model):
@@ -28,7 +41,7 @@ class StepBase(Model):
     title: Text | None = Field(None, description="A title for people.", examples=["The invitation"])
     if_late: IfLate = Field(
         None,
-        description="What happens when it could not run in time because nothing was running: `run`, `skip` or `{within: 2h}`.",
+        description="What happens when it could not run in time, because nothing was running.",
     )
 
 

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from campaignctl.campaign.fields import Flag, Model, Name, Rate, Share, Text, Window, by_kind
+from campaignctl.campaign.fields import (
+    AS_MAPPING,
+    AS_TEXT,
+    BY_KIND,
+    Flag,
+    Model,
+    Name,
+    Rate,
+    Share,
+    Text,
+    Window,
+)
 from campaignctl.campaign.steps.base import Gate, StepBase, VariantTest
 from campaignctl.campaign.steps.effects import Deliver
 
@@ -25,7 +38,7 @@ class Track(Model):
     clicks: Flag = Field(False, description="Whether links are replaced by ones that count.")
 
 
-Body = by_kind(text=Text, mapping=BodyPair)
+Body = Annotated[Annotated[Text, AS_TEXT] | Annotated[BodyPair, AS_MAPPING] | None, BY_KIND]
 
 
 class EmailVariant(Model):

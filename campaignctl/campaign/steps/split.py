@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
 from campaignctl.campaign.condition import NamedCondition
-from campaignctl.campaign.fields import Model, Name, Share, Text, by_kind
+from campaignctl.campaign.fields import AS_MAPPING, AS_TEXT, BY_KIND, Model, Name, Share, Text
 from campaignctl.campaign.steps.base import StepBase
 from campaignctl.campaign.steps.effects import ByCondition, ByEngagement, ByShare, Divide, Reaction
+
+if TYPE_CHECKING:  # union.py gives the name when it has met every verb
+    from campaignctl.campaign.steps.union import AnyStep
 
 
 class BranchBase(Model):
@@ -19,7 +22,7 @@ class BranchBase(Model):
     name: Name = Field(description="The branch's name, unique in the split.", examples=["clicked"])
     steps: list[AnyStep] = Field(
         [], description="What these contacts get; they go on after the split without."
-    )  # type: ignore[name-defined] # noqa: F821 # given by union.py, which knows every verb
+    )
 
 
 class SharedBranch(BranchBase):
@@ -40,13 +43,14 @@ class ClickedLink(Model):
     clicked: Text = Field(description="What the link begins with.", examples=["https://shop.example/sale"])
 
 
-ReactionWord = Literal["opened", "clicked", "bounced", "sent", "not_opened", "not_clicked", "not_sent"]
+_ReactionWord = Literal["opened", "clicked", "bounced", "sent", "not_opened", "not_clicked", "not_sent"]
+_Reaction = Annotated[Annotated[_ReactionWord, AS_TEXT] | Annotated[ClickedLink, AS_MAPPING] | None, BY_KIND]
 
 
 class EngagementBranch(BranchBase):
     """A branch for contacts that did, or did not do, something with a message."""
 
-    when: by_kind(text=ReactionWord, mapping=ClickedLink) = Field(  # type: ignore[valid-type] # a union made by a function
+    when: _Reaction = Field(
         None, description="What they did; everybody else where left out.", examples=["clicked"]
     )
 
