@@ -160,7 +160,7 @@ class MessageReference(Model):
     link: Text | None = Field(None, description="Only clicks on links that begin with this.")
 
 
-_Reference = Annotated[Annotated[Text, AS_TEXT] | Annotated[MessageReference, AS_MAPPING] | None, BY_KIND]
+_Reference = Annotated[Annotated[Text, AS_TEXT] | Annotated[MessageReference, AS_MAPPING], BY_KIND] | None
 
 
 class EventCondition(Model):

@@ -96,8 +96,7 @@ def _full_form(single: SingleSend, value: dict[str, Any]) -> Campaign:
     heading = {
         key: value[key] for key in ("campaign", "title", "list", "timezone", "if_late") if key in value
     }
-    message = {key: value[key] for key in ("email", "sms") if key in value}
-    step: dict[str, Any] = {"id": single.campaign, "at": value["at"], **message}
+    step = {"id": single.campaign} | {key: value[key] for key in ("at", "email", "sms") if key in value}
     return Campaign.model_validate({**heading, "starter": {"segment": value["segment"]}, "steps": [step]})
 
 

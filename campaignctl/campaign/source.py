@@ -45,7 +45,7 @@ class Source:
     places: dict[Path, Place] = field(repr=False)
 
     def span(self, path: Path, *, at_key: bool = False) -> Span:
-        """The place of the value at *path*, or of its key; of the nearest thing around it where there is none."""
+        """The place of the value at *path*, or of its key; else of the nearest thing around it."""
         while path and path not in self.places:
             path, at_key = path[:-1], True
         place = self.places.get(path)

@@ -28,7 +28,7 @@ class Within(Model):
     within: Duration = Field(description="How late a step may still run.", examples=["2h"])
 
 
-IfLate = Annotated[Annotated[Literal["run", "skip"], AS_TEXT] | Annotated[Within, AS_MAPPING] | None, BY_KIND]
+IfLate = Annotated[Annotated[Literal["run", "skip"], AS_TEXT] | Annotated[Within, AS_MAPPING], BY_KIND] | None
 
 
 class StepBase(Model):

@@ -38,7 +38,7 @@ class Track(Model):
     clicks: Flag = Field(False, description="Whether links are replaced by ones that count.")
 
 
-Body = Annotated[Annotated[Text, AS_TEXT] | Annotated[BodyPair, AS_MAPPING] | None, BY_KIND]
+Body = Annotated[Annotated[Text, AS_TEXT] | Annotated[BodyPair, AS_MAPPING], BY_KIND] | None
 
 
 class EmailVariant(Model):

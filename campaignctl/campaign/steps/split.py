@@ -44,7 +44,7 @@ class ClickedLink(Model):
 
 
 _ReactionWord = Literal["opened", "clicked", "bounced", "sent", "not_opened", "not_clicked", "not_sent"]
-_Reaction = Annotated[Annotated[_ReactionWord, AS_TEXT] | Annotated[ClickedLink, AS_MAPPING] | None, BY_KIND]
+_Reaction = Annotated[Annotated[_ReactionWord, AS_TEXT] | Annotated[ClickedLink, AS_MAPPING], BY_KIND] | None
 
 
 class EngagementBranch(BranchBase):
