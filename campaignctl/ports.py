@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+
+from campaignctl.campaign.fields import Literal
+from campaignctl.campaign.steps.effects import ByCondition, ByEngagement, ByShare
+from campaignctl.campaign.version import Version
+from campaignctl.flow.states import CampaignState, DeliveryState, StepState
+from campaignctl.flow.tree import Turn
 
 
 class Verdict(StrEnum):
@@ -82,3 +90,125 @@ class Channel(Protocol):
     def close(self) -> None:
         """Finish politely; nothing may be in flight."""
         ...
+
+
+@dataclass(frozen=True)
+class LiveStep:
+    """A step of a published campaign, as the store knows it."""
+
+    id: int
+    name: str
+    position: int
+    verb: str
+    state: StepState
+    version: int
+    at: datetime | None
+    effective_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    cohort: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class LiveCampaign:
+    """A published campaign, as the store knows it."""
+
+    id: int
+    name: str
+    list_name: str
+    seed: str
+    version: int
+    state: CampaignState
+    published_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    members: int | None
+    steps: tuple[LiveStep, ...]
+
+    def step(self, name: str) -> LiveStep:
+        return next(step for step in self.steps if step.name == name)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The members that one step works on: those who took `turn` and have not left; all of them where it is None."""
+
+    campaign: LiveCampaign
+    step: LiveStep
+    version: Version
+    turn: Turn | None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A delivery that may be sent, with its contact as templates see it."""
+
+    contact_id: int
+    contact_key: str
+    address: str | None
+    values: Mapping[str, object]
+    made_at: datetime
+    attempts: int
+
+
+class Claim(StrEnum):
+    """What came of asking whether a delivery may leave now."""
+
+    GRANTED = "granted"  # the intent is written: it is ours to send
+    SKIPPED = "skipped"  # not to be sent to this contact; the reason is written
+    REFUSED = "refused"  # not now: stopped, taken by somebody else, or another address
+
+
+class Ledger(Protocol):
+    """What the engine asks and writes, inside one transaction of the store."""
+
+    # campaigns and steps
+    def live_campaigns(self) -> Sequence[LiveCampaign]: ...
+    def version(self, campaign: LiveCampaign, number: int) -> Version: ...
+    def freeze_audience(self, campaign: LiveCampaign, version: Version, now: datetime) -> int: ...
+    def step_started(self, step: LiveStep, effective_at: datetime, cohort: int, now: datetime) -> bool: ...
+    def step_finished(self, step: LiveStep, now: datetime) -> None: ...
+    def step_skipped(self, step: LiveStep, reason: str, now: datetime) -> None: ...
+    def step_held(self, step: LiveStep, reason: str) -> None: ...
+    def campaign_completed(self, campaign: LiveCampaign, now: datetime) -> None: ...
+    def note(self, action: str, campaign: LiveCampaign, detail: Mapping[str, object], now: datetime) -> None: ...
+
+    # what steps do with their cohorts
+    def cohort_size(self, cohort: Cohort) -> int: ...
+    def queue_deliveries(self, cohort: Cohort, now: datetime) -> None: ...
+    def move_by_share(self, cohort: Cohort, rule: ByShare) -> None: ...
+    def move_by_condition(self, cohort: Cohort, rule: ByCondition, now: datetime) -> None: ...
+    def move_by_engagement(self, cohort: Cohort, rule: ByEngagement) -> None: ...
+    def set_attributes(self, cohort: Cohort, attributes: Mapping[str, Literal], now: datetime) -> None: ...
+    def cohort_contacts(self, cohort: Cohort) -> Iterator[Candidate]: ...
+    def write_attributes(self, cohort: Cohort, rows: Iterable[tuple[int, Mapping[str, Literal]]]) -> None: ...
+    def end_members(self, cohort: Cohort) -> None: ...
+
+    # deliveries
+    def recover(self, epoch: int, may_repeat: bool, now: datetime) -> int: ...
+    def candidates(self, cohort: Cohort, after: int, limit: int, now: datetime) -> Sequence[Candidate]: ...
+    def claim(self, cohort: Cohort, candidates: Sequence[Candidate], epoch: int, now: datetime) -> Sequence[Claim]: ...
+    def skip(self, cohort: Cohort, candidate: Candidate, reason: str, detail: str, now: datetime) -> None: ...
+    def record(self, step: LiveStep, contact_id: int, result: Result, epoch: int, now: datetime) -> bool: ...
+    def is_drained(self, step: LiveStep) -> bool: ...
+    def next_attempt_at(self) -> datetime | None: ...
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a try means for its delivery: the state it goes to, and when it is tried again."""
+
+    state: DeliveryState
+    reason: str = ""
+    detail: str = ""
+    next_attempt_at: datetime | None = None
+    used_attempt: bool = True
+    suppresses: bool = False
+
+
+class Store(Protocol):
+    """Remembers everything; each block is one transaction."""
+
+    def reading(self) -> AbstractContextManager[Ledger]: ...
+    def writing(self) -> AbstractContextManager[Ledger]: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 from pydantic import Discriminator, Tag
@@ -55,3 +56,11 @@ vars(split_module)["AnyStep"] = AnyStep
 def branches_of(step: StepBase) -> tuple[Any, ...]:
     """The branches of a split, in the order written; nothing for other verbs."""
     return tuple(step.split.branches) if isinstance(step, SplitStep) else ()
+
+
+def every_step(steps: Iterable[StepBase]) -> Iterator[StepBase]:
+    """*steps* and those inside their branches, in the order written."""
+    for step in steps:
+        yield step
+        for branch in branches_of(step):
+            yield from every_step(branch.steps)

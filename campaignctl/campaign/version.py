@@ -1,0 +1,132 @@
+"""A published state of a campaign: everything that its messages and conditions are made of, frozen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from zoneinfo import ZoneInfo
+
+from campaignctl.campaign.condition import AllCondition, Condition, NamedCondition
+from campaignctl.campaign.fields import Model, Name, Text
+from campaignctl.campaign.model import Campaign, SegmentStarter, ZoneName
+from campaignctl.campaign.steps.email import Email, EmailStep
+from campaignctl.campaign.steps.union import every_step
+from campaignctl.campaign.when import zone_named
+from campaignctl.project import ListSettings, Project
+
+
+class VersionContent(Model):
+    """What the store keeps of a version as JSON: the campaign, and what the project said at that time."""
+
+    campaign: Campaign
+    project: Name
+    timezone: ZoneName
+    contacts: ListSettings
+    segments: dict[Name, NamedCondition] = {}
+    project_segment: NamedCondition | None = None
+    sender: Text | None = None
+    postal_address: Text | None = None
+    public_url: Text | None = None
+
+
+@dataclass(frozen=True)
+class Version:
+    """
+    A version with its files: path as the campaign names it → content.
+
+    A later change of a file or of the project changes nothing in it.
+    """
+
+    content: VersionContent
+    files: Mapping[str, bytes]
+
+    @property
+    def campaign(self) -> Campaign:
+        return self.content.campaign
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return zone_named(self.content.timezone)
+
+    @property
+    def audience(self) -> Condition:
+        """Who takes part: the starter's condition, and the project's own where it has one."""
+        starter = self.campaign.starter
+        if not isinstance(starter, SegmentStarter):
+            raise TypeError("an API campaign has no audience of its own")
+        own = self.content.project_segment
+        return starter.segment if own is None else AllCondition(all=[starter.segment, own])
+
+    def stored(self) -> str:
+        """The content as canonical JSON."""
+        return self.content.model_dump_json(by_alias=True, exclude_unset=True)
+
+    def fingerprint(self) -> str:
+        """What tells two versions apart: a SHA-256 of the content and of every file, whatever the order of keys."""
+        parts = [json.dumps(json.loads(self.stored()), sort_keys=True, ensure_ascii=False)]
+        parts += [f"{path}\0{sha256(content)}" for path, content in sorted(self.files.items())]
+        return sha256("\0".join(parts).encode())
+
+    @classmethod
+    def from_stored(cls, text: str, files: Mapping[str, bytes]) -> Version:
+        """The version that `stored` wrote."""
+        return cls(VersionContent.model_validate_json(text), files)
+
+
+def version_of(campaign: Campaign, project: Project, files: Mapping[str, bytes]) -> Version:
+    """
+    Freeze *campaign*, which has been checked against *project*.
+
+    Only what the project says *of its campaigns* is kept; channels and secrets
+    stay in the project file and are read when messages leave.
+    """
+    said = {
+        "campaign": campaign,
+        "project": project.project,
+        "timezone": campaign.timezone or project.timezone or "UTC",
+        "contacts": project.lists[campaign.list_name],
+        "segments": project.segments,
+        "project_segment": project.segment,
+        "sender": project.sender,
+        "postal_address": project.postal_address,
+        "public_url": project.public_url,
+    }
+    return Version(VersionContent.model_construct(**{key: value for key, value in said.items() if value}), files)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def files_named_by(campaign: Campaign) -> list[str]:
+    """The paths of every template and attachment that *campaign* names, each once, in the order written."""
+    paths: dict[str, None] = {}
+    for step in every_step(campaign.steps):
+        if isinstance(step, EmailStep):
+            paths.update(dict.fromkeys(paths_of(step.email)))
+    return list(paths)
+
+
+def paths_of(email: Email) -> list[str]:
+    """The paths that one message names: bodies first, then attachments."""
+    bodies = [email.body, *(variant.body for variant in email.variants)]
+    paths = []
+    for body in bodies:
+        if isinstance(body, str):
+            paths.append(body)
+        elif body is not None:
+            paths += [path for path in (body.html, body.text) if path]
+    return [*paths, *email.attachments]
+
+
+def file_ending(path: str) -> str:
+    """
+    What a path ends with, without the dot and in small letters.
+
+    >>> file_ending("emails/Sale.HTML")
+    'html'
+    """
+    return PurePosixPath(path).suffix.lower().removeprefix(".")
