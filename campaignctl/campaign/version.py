@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from campaignctl.campaign.condition import AllCondition, Condition, NamedCondition
@@ -83,7 +84,7 @@ def version_of(campaign: Campaign, project: Project, files: Mapping[str, bytes])
     Only what the project says *of its campaigns* is kept; channels and secrets
     stay in the project file and are read when messages leave.
     """
-    said = {
+    said: dict[str, Any] = {
         "campaign": campaign,
         "project": project.project,
         "timezone": campaign.timezone or project.timezone or "UTC",
@@ -94,7 +95,8 @@ def version_of(campaign: Campaign, project: Project, files: Mapping[str, bytes])
         "postal_address": project.postal_address,
         "public_url": project.public_url,
     }
-    return Version(VersionContent.model_construct(**{key: value for key, value in said.items() if value}), files)
+    given = {key: value for key, value in said.items() if value}
+    return Version(VersionContent.model_construct(set(given), **given), files)
 
 
 def sha256(content: bytes) -> str:
