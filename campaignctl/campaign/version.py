@@ -10,6 +10,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from pydantic import Field
+
 from campaignctl.campaign.condition import AllCondition, Condition, NamedCondition
 from campaignctl.campaign.fields import Model, Name, Text
 from campaignctl.campaign.model import Campaign, SegmentStarter, ZoneName
@@ -26,7 +28,7 @@ class VersionContent(Model):
     project: Name
     timezone: ZoneName
     contacts: ListSettings
-    segments: dict[Name, NamedCondition] = {}
+    segments: dict[Name, NamedCondition] = Field({})
     project_segment: NamedCondition | None = None
     sender: Text | None = None
     postal_address: Text | None = None

@@ -1,0 +1,272 @@
+"""Statements about campaigns, their versions and their steps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
+
+from campaignctl.campaign.version import Version, sha256
+from campaignctl.errors import StoreError
+from campaignctl.flow.states import CampaignState, StepState
+from campaignctl.ports import LiveCampaign, LiveStep
+from campaignctl.store.instants import instant, stored
+from campaignctl.store.tables import campaigns, files, journal, lists, steps, version_files, versions
+
+
+class CampaignStatements:
+    """What the store knows of campaigns and steps, and how they change."""
+
+    connection: Connection
+
+    def live_campaigns(self, states: Iterable[CampaignState] = (CampaignState.ACTIVE,)) -> list[LiveCampaign]:
+        """The campaigns in these states, in the order they were published."""
+        return self._campaigns(campaigns.c.state.in_([state.value for state in states]))
+
+    def every_campaign(self) -> list[LiveCampaign]:
+        return self._campaigns()
+
+    def campaign_named(self, name: str) -> LiveCampaign | None:
+        found = self._campaigns(campaigns.c.name == name)
+        return found[0] if found else None
+
+    def _campaigns(self, *conditions: Any) -> list[LiveCampaign]:
+        found = self.connection.execute(
+            select(
+                campaigns.c.id,
+                campaigns.c.name,
+                lists.c.name.label("list_name"),
+                campaigns.c.seed,
+                campaigns.c.version,
+                campaigns.c.state,
+                campaigns.c.published_at,
+                campaigns.c.started_at,
+                campaigns.c.finished_at,
+                campaigns.c.members,
+            )
+            .join(lists, lists.c.id == campaigns.c.list_id)
+            .where(*conditions)
+            .order_by(campaigns.c.id)
+        ).all()
+        steps_of = self._steps([row.id for row in found])
+        return [
+            LiveCampaign(
+                id=row.id,
+                name=row.name,
+                list_name=row.list_name,
+                seed=row.seed,
+                version=row.version,
+                state=CampaignState(row.state),
+                published_at=instant(row.published_at),
+                started_at=instant(row.started_at),
+                finished_at=instant(row.finished_at),
+                members=row.members,
+                steps=tuple(steps_of.get(row.id, ())),
+            )
+            for row in found
+        ]
+
+    def _steps(self, campaign_ids: Sequence[int]) -> dict[int, list[LiveStep]]:
+        found: dict[int, list[LiveStep]] = {}
+        for row in self.connection.execute(
+            select(
+                steps.c.id,
+                steps.c.campaign_id,
+                steps.c.name,
+                steps.c.position,
+                steps.c.verb,
+                steps.c.state,
+                steps.c.version,
+                steps.c.at,
+                steps.c.effective_at,
+                steps.c.started_at,
+                steps.c.finished_at,
+                steps.c.cohort,
+                steps.c.reason,
+            )
+            .where(steps.c.campaign_id.in_(campaign_ids))
+            .order_by(steps.c.campaign_id, steps.c.position)
+        ):
+            found.setdefault(row.campaign_id, []).append(_live_step(row))
+        return found
+
+    def version(self, campaign: LiveCampaign, number: int) -> Version:
+        """The version of *campaign* with this number, with its files."""
+        text = self.connection.scalar(
+            select(versions.c.content).where(versions.c.campaign_id == campaign.id, versions.c.number == number)
+        )
+        if text is None:
+            raise StoreError("S103", f"version {number} of `{campaign.name}` is not in the store", "restore a backup")
+        named = self.connection.execute(
+            select(version_files.c.path, files.c.content)
+            .join(files, files.c.sha256 == version_files.c.sha256)
+            .where(version_files.c.campaign_id == campaign.id, version_files.c.version == number)
+        )
+        return Version.from_stored(text, {row.path: row.content for row in named})
+
+    def add_campaign(
+        self, version: Version, list_id: int, seed: str, planned: Sequence[LiveStep], actor: str, now: datetime
+    ) -> int:
+        """Write down a new campaign with its first version and its steps; its id."""
+        campaign_id: int = self.connection.execute(
+            insert(campaigns).values(
+                name=version.campaign.campaign,
+                list_id=list_id,
+                seed=seed,
+                version=1,
+                state=CampaignState.ACTIVE.value,
+                published_at=stored(now),
+            )
+        ).inserted_primary_key[0]  # type: ignore[index] # an insert of one row has a key
+        self._add_version(campaign_id, 1, version, actor, now)
+        zone = version.content.timezone
+        self.connection.execute(
+            insert(steps),
+            [
+                {
+                    "campaign_id": campaign_id,
+                    "name": step.name,
+                    "position": step.position,
+                    "verb": step.verb,
+                    "version": 1,
+                    "state": step.state.value,
+                    "wall_time": None if step.at is None else step.at.astimezone(version.zone).isoformat(),
+                    "timezone": zone,
+                    "at": stored(step.at),
+                    "effective_at": stored(step.effective_at),
+                }
+                for step in planned
+            ],
+        )
+        return campaign_id
+
+    def _add_version(self, campaign_id: int, number: int, version: Version, actor: str, now: datetime) -> None:
+        self.connection.execute(
+            insert(versions).values(
+                campaign_id=campaign_id,
+                number=number,
+                fingerprint=version.fingerprint(),
+                content=version.stored(),
+                published_at=stored(now),
+                published_by=actor,
+            )
+        )
+        for path, content in version.files.items():
+            digest = sha256(content)
+            self.connection.execute(
+                insert_or_ignore(files).values(sha256=digest, content=content).on_conflict_do_nothing()
+            )
+            self.connection.execute(
+                insert(version_files).values(campaign_id=campaign_id, version=number, path=path, sha256=digest)
+            )
+
+    def fingerprint(self, campaign: LiveCampaign) -> str:
+        """The fingerprint of the live version."""
+        return self.connection.scalars(
+            select(versions.c.fingerprint).where(
+                versions.c.campaign_id == campaign.id, versions.c.number == campaign.version
+            )
+        ).one()
+
+    def step_started(self, step: LiveStep, effective_at: datetime, cohort: int, now: datetime) -> bool:
+        """The step works on its cohort from now on; False where it was no longer to come."""
+        return self._step_goes(
+            step,
+            (StepState.SCHEDULED, StepState.WAITING),
+            state=StepState.RUNNING.value,
+            effective_at=stored(effective_at),
+            started_at=stored(now),
+            cohort=cohort,
+        )
+
+    def step_finished(self, step: LiveStep, now: datetime) -> None:
+        """The whole cohort was worked on."""
+        self._step_goes(step, (StepState.RUNNING,), state=StepState.DONE.value, finished_at=stored(now))
+
+    def step_skipped(self, step: LiveStep, reason: str, now: datetime) -> None:
+        """The step will not run."""
+        self._step_goes(
+            step,
+            (StepState.SCHEDULED, StepState.WAITING),
+            state=StepState.SKIPPED.value,
+            finished_at=stored(now),
+            reason=reason,
+        )
+
+    def step_held(self, step: LiveStep, reason: str) -> None:
+        """The step waits for a person."""
+        self._step_goes(step, (StepState.SCHEDULED,), state=StepState.HELD.value, reason=reason)
+
+    def _step_goes(self, step: LiveStep, allowed: Iterable[StepState], **changes: Any) -> bool:
+        changed = self.connection.execute(
+            update(steps)
+            .where(steps.c.id == step.id, steps.c.state.in_([state.value for state in allowed]))
+            .values(**changes)
+        )
+        return changed.rowcount == 1
+
+    def campaign_completed(self, campaign: LiveCampaign, now: datetime) -> None:
+        """The last step is done."""
+        self.connection.execute(
+            update(campaigns)
+            .where(campaigns.c.id == campaign.id, campaigns.c.state == CampaignState.ACTIVE.value)
+            .values(state=CampaignState.COMPLETED.value, finished_at=stored(now))
+        )
+        self.note("completed", campaign, {}, now)
+
+    def campaign_stopped(self, campaign: LiveCampaign, now: datetime) -> None:
+        """Nothing of it happens any more: the steps to come are cancelled."""
+        self.connection.execute(
+            update(campaigns)
+            .where(campaigns.c.id == campaign.id)
+            .values(state=CampaignState.STOPPED.value, finished_at=stored(now))
+        )
+        self.connection.execute(
+            update(steps)
+            .where(
+                steps.c.campaign_id == campaign.id,
+                steps.c.state.in_([state.value for state in StepState if not state.is_final]),
+            )
+            .values(state=StepState.CANCELLED.value, finished_at=stored(now), reason="stopped")
+        )
+
+    def note(
+        self,
+        action: str,
+        campaign: LiveCampaign | None,
+        detail: Mapping[str, object],
+        now: datetime,
+        actor: str = "campaignctl",
+    ) -> None:
+        """Write into the journal what was done, when and by whom."""
+        self.connection.execute(
+            insert(journal).values(
+                at=stored(now),
+                actor=actor,
+                action=action,
+                campaign_id=campaign and campaign.id,
+                version=campaign and campaign.version,
+                detail=json.dumps(detail, ensure_ascii=False),
+            )
+        )
+
+
+def _live_step(row: Row[Any]) -> LiveStep:
+    return LiveStep(
+        id=row.id,
+        name=row.name,
+        position=row.position,
+        verb=row.verb,
+        state=StepState(row.state),
+        version=row.version,
+        at=instant(row.at),
+        effective_at=instant(row.effective_at),
+        started_at=instant(row.started_at),
+        finished_at=instant(row.finished_at),
+        cohort=row.cohort,
+        reason=row.reason,
+    )

@@ -1,0 +1,58 @@
+"""The store as the engine and the commands see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, update
+
+from campaignctl.store.campaigns import CampaignStatements
+from campaignctl.store.database import Database
+from campaignctl.store.deliveries import DeliveryStatements
+from campaignctl.store.events import EventStatements
+from campaignctl.store.history import HistoryStatements
+from campaignctl.store.instants import stored
+from campaignctl.store.tables import daemons
+
+
+class SqlLedger(CampaignStatements, DeliveryStatements, EventStatements, HistoryStatements):
+    """All statements of the store, inside one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+
+class SqlStore:
+    """A store in a database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @contextmanager
+    def reading(self) -> Iterator[SqlLedger]:
+        with self.database.reading() as connection:
+            yield SqlLedger(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[SqlLedger]:
+        with self.database.writing() as connection:
+            yield SqlLedger(connection)
+
+    def begin_epoch(self, host: str, process_id: int, now: datetime) -> int:
+        """A new daemon works from now on; the number that its intents carry."""
+        with self.database.writing() as connection:
+            row = connection.execute(
+                insert(daemons).values(host=host, process_id=process_id, started_at=stored(now))
+            )
+            epoch: int = row.inserted_primary_key[0]  # type: ignore[index] # an insert of one row has a key
+            return epoch
+
+    def end_epoch(self, epoch: int, now: datetime) -> None:
+        """The daemon is done and left nothing behind."""
+        with self.database.writing() as connection:
+            connection.execute(update(daemons).where(daemons.c.epoch == epoch).values(ended_at=stored(now)))
+
+    def close(self) -> None:
+        self.database.close()

@@ -1,0 +1,298 @@
+"""Statements about members: who they are, which way they take, what they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import accumulate
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    case,
+    column,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+    values,
+)
+from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
+
+from campaignctl.campaign.attribute import AttributeType
+from campaignctl.campaign.fields import Literal
+from campaignctl.campaign.steps.effects import ByCondition, ByEngagement, ByShare
+from campaignctl.campaign.version import Version
+from campaignctl.flow.shares import PRIME, Order, sizes
+from campaignctl.flow.tree import Turn, way_after
+from campaignctl.ports import Cohort, LiveCampaign
+from campaignctl.store.attributes import as_stored, type_of
+from campaignctl.store.conditions import Circumstances, matches, reacted
+from campaignctl.store.instants import stored
+from campaignctl.store.lists import ContactList, add_attributes, list_named
+from campaignctl.store.tables import campaigns, members, ways
+
+# How many contacts share one bucket when a boundary in a random order is looked for.
+_BUCKETS = 4096
+
+
+class MemberStatements:
+    """The frozen audience, and what steps do with parts of it. Each is one statement where one will do."""
+
+    connection: Connection
+
+    def contact_list(self, campaign: LiveCampaign) -> ContactList:
+        found = list_named(self.connection, campaign.list_name)
+        if found is None:
+            raise LookupError(campaign.list_name)
+        return found
+
+    def freeze_audience(self, campaign: LiveCampaign, version: Version, now: datetime) -> int:
+        """Evaluate the starter's segment once and write the members down; how many there are."""
+        contacts = self.contact_list(campaign)
+        way_id = self._way(campaign, "/")
+        audience = audience_of(version, contacts, now)
+        added = self.connection.execute(
+            insert(members).from_select(
+                ["campaign_id", "contact_id", "way_id"],
+                select(literal(campaign.id), audience.selected_columns[0], literal(way_id)).where(
+                    audience.whereclause  # type: ignore[arg-type] # an audience always has a condition
+                ),
+            )
+        )
+        count: int = added.rowcount
+        self.connection.execute(
+            update(campaigns).where(campaigns.c.id == campaign.id).values(started_at=stored(now), members=count)
+        )
+        return count
+
+    def _way(self, campaign: LiveCampaign, path: str) -> int:
+        self.connection.execute(
+            insert_or_ignore(ways).values(campaign_id=campaign.id, path=path).on_conflict_do_nothing()
+        )
+        return self.connection.scalars(
+            select(ways.c.id).where(ways.c.campaign_id == campaign.id, ways.c.path == path)
+        ).one()
+
+    def cohort_size(self, cohort: Cohort) -> int:
+        """How many members the step works on."""
+        return self.connection.scalars(select(func.count()).select_from(members).where(*in_cohort(cohort))).one()
+
+    def _ways_of(self, cohort: Cohort) -> dict[int, str]:
+        """The ways that members of the cohort have come along: id → path."""
+        found = self.connection.execute(select(ways.c.id, ways.c.path).where(*_on_turn(cohort)))
+        return {row.id: row.path for row in found}
+
+    # splits
+
+    def move_by_share(self, cohort: Cohort, rule: ByShare) -> None:
+        """Divide the cohort at random into branches of exact sizes."""
+        counts = sizes(rule.shares, self.cohort_size(cohort))
+        contacts = self.contact_list(cohort.campaign)
+        order = Order.of(cohort.campaign.seed, cohort.step.name)
+        rank = _rank(order, contacts)
+        key = contacts.table.c.contact_key
+        boundaries = self._boundaries(cohort, contacts, rank, list(accumulate(counts.values())))
+        decision = case(
+            *(
+                (func.coalesce(rank < at_rank, False) | and_(rank == at_rank, key < at_key), number)
+                for number, (at_rank, at_key) in enumerate(boundaries)
+            ),
+            else_=len(boundaries),
+        )
+        self._take_turns(cohort, contacts, decision, [*counts])
+
+    def _boundaries(
+        self, cohort: Cohort, contacts: ContactList, rank: ColumnElement[int], ends: Sequence[int]
+    ) -> list[tuple[int, str]]:
+        """
+        The first contact after each of the *ends* but the last, as (rank, key).
+
+        A histogram finds the bucket that holds it, and only that bucket is
+        sorted: sorting the whole cohort costs several times as much.
+        """
+        width = PRIME // _BUCKETS + 1
+        bucket = (rank // width).label("bucket")
+        source = _contacts_of(cohort, contacts)
+        histogram = self.connection.execute(
+            select(bucket, func.count().label("count"))
+            .select_from(source)
+            .where(*in_cohort(cohort))
+            .group_by(bucket)
+            .order_by(bucket)
+        ).all()
+        found = []
+        for end in ends[:-1]:
+            before = 0
+            for row in histogram:
+                if before + row.count > end:
+                    found.append(self._nth(cohort, contacts, rank, (row.bucket * width, (row.bucket + 1) * width), end - before))
+                    break
+                before += row.count
+            else:
+                found.append((PRIME, ""))
+        return found
+
+    def _nth(
+        self, cohort: Cohort, contacts: ContactList, rank: ColumnElement[int], span: tuple[int, int], place: int
+    ) -> tuple[int, str]:
+        key = contacts.table.c.contact_key
+        row = self.connection.execute(
+            select(rank.label("rank"), key)
+            .select_from(_contacts_of(cohort, contacts))
+            .where(*in_cohort(cohort), rank >= span[0], rank < span[1])
+            .order_by(rank, key)
+            .limit(1)
+            .offset(place)
+        ).one()
+        return row.rank, row.contact_key
+
+    def move_by_condition(self, cohort: Cohort, rule: ByCondition, now: datetime) -> None:
+        """Send each member down the first branch whose condition the contact matches."""
+        contacts = self.contact_list(cohort.campaign)
+        given = circumstances(cohort.version, now)
+        tests = [
+            (literal(1) == 1 if condition is None else matches(condition, contacts, given), number)
+            for number, (_, condition) in enumerate(rule.branches)
+        ]
+        names = [name for name, _ in rule.branches]
+        self._take_turns(cohort, contacts, case(*tests, else_=len(names)), [*names, ""])
+
+    def move_by_engagement(self, cohort: Cohort, rule: ByEngagement) -> None:
+        """Send each member down the first branch whose reaction is theirs."""
+        of = cohort.campaign.step(rule.of).id
+        tests = [
+            (literal(1) == 1 if reaction is None else reacted(reaction, of, members.c.contact_id), number)
+            for number, (_, reaction) in enumerate(rule.branches)
+        ]
+        names = [name for name, _ in rule.branches]
+        self._take_turns(cohort, None, case(*tests, else_=len(names)), [*names, ""])
+
+    def _take_turns(
+        self, cohort: Cohort, contacts: ContactList | None, decision: ColumnElement[int], branches: Sequence[str]
+    ) -> None:
+        """Write down for every member which branch they take, by its number in *branches*."""
+        split = cohort.step.name
+        next_way = {
+            (way_id, number): self._way(cohort.campaign, way_after(path, Turn(split, branch)))
+            for way_id, path in self._ways_of(cohort).items()
+            for number, branch in enumerate(branches)
+        }
+        if not next_way:
+            return
+        if contacts is not None:
+            # The decision looks at the contact: the row is joined by its primary key.
+            decision = (
+                select(decision)
+                .select_from(contacts.table)
+                .where(contacts.table.c.id == members.c.contact_id)
+                .correlate(members)
+                .scalar_subquery()
+            )
+        if len(next_way) == len(branches):
+            target: ColumnElement[int] = case(
+                {number: way_id for (_, number), way_id in next_way.items()}, value=decision
+            )
+        else:
+            table = values(column("old", Integer), column("branch", Integer), column("new", Integer), name="turns").data(
+                [(old, number, new) for (old, number), new in next_way.items()]
+            )
+            target = (
+                select(table.c.new)
+                .where(table.c.old == members.c.way_id, table.c.branch == decision)
+                .correlate(members)
+                .scalar_subquery()
+            )
+        self.connection.execute(update(members).where(*in_cohort(cohort)).values(way_id=target))
+
+    def end_members(self, cohort: Cohort) -> None:
+        """The cohort's members are done: no later step is theirs."""
+        self.connection.execute(update(members).where(*in_cohort(cohort)).values(left_at_step=cohort.step.id))
+
+    # attributes
+
+    def set_attributes(self, cohort: Cohort, attributes: Mapping[str, Literal], now: datetime) -> None:
+        """Give every contact of the cohort these values."""
+        contacts = self._list_with(cohort, {name: type_of(value) for name, value in attributes.items()})
+        changes = {
+            contacts.column(name): as_stored(value, contacts.attributes[name].type) for name, value in attributes.items()
+        }
+        self.connection.execute(
+            update(contacts.table)
+            .where(contacts.table.c.id.in_(select(members.c.contact_id).where(*in_cohort(cohort))))
+            .values(changes)
+        )
+
+    def write_attributes(self, cohort: Cohort, rows: Iterable[tuple[int, Mapping[str, Literal]]]) -> None:
+        """Give single contacts (by id) their own values; all rows name the same attributes."""
+        batch: list[dict[str, Any]] = []
+        for contact_id, given in rows:
+            contacts = self._list_with(cohort, dict.fromkeys(given, AttributeType.TEXT))
+            batch.append(
+                {"contact": contact_id}
+                | {f"v_{name}": as_stored(value, contacts.attributes[name].type) for name, value in given.items()}
+            )
+            if len(batch) == 1000:
+                self._write(contacts, batch)
+                batch = []
+        if batch:
+            self._write(contacts, batch)
+
+    def _write(self, contacts: ContactList, batch: list[dict[str, Any]]) -> None:
+        names = [name.removeprefix("v_") for name in batch[0] if name != "contact"]
+        self.connection.execute(
+            update(contacts.table)
+            .where(contacts.table.c.id == bindparam("contact"))
+            .values({contacts.column(name): bindparam(f"v_{name}") for name in names}),
+            batch,
+        )
+
+    def _list_with(self, cohort: Cohort, wanted: Mapping[str, AttributeType]) -> ContactList:
+        """The campaign's list, with columns for all the attributes that are wanted."""
+        contacts = self.contact_list(cohort.campaign)
+        missing = {name: kind for name, kind in wanted.items() if name not in contacts.attributes}
+        return add_attributes(self.connection, contacts, missing) if missing else contacts
+
+
+def circumstances(version: Version, now: datetime) -> Circumstances:
+    """What the conditions of *version* depend on besides the contact."""
+    return Circumstances(now, version.zone, version.content.segments, version.campaign.campaign)
+
+
+def audience_of(version: Version, contacts: ContactList, now: datetime) -> Select[Any]:
+    """The ids of the contacts that take part if the campaign starts now."""
+    return select(contacts.table.c.id).where(matches(version.audience, contacts, circumstances(version, now)))
+
+
+def in_cohort(cohort: Cohort) -> list[ColumnElement[bool]]:
+    """The conditions on `members` that make the cohort."""
+    conditions = [members.c.campaign_id == cohort.campaign.id, members.c.left_at_step.is_(None)]
+    if cohort.turn is not None:
+        conditions.append(members.c.way_id.in_(select(ways.c.id).where(*_on_turn(cohort))))
+    return conditions
+
+
+def _on_turn(cohort: Cohort) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [ways.c.campaign_id == cohort.campaign.id]
+    if cohort.turn is not None:
+        conditions.append(ways.c.path.contains(f"/{cohort.turn.split}={cohort.turn.branch}/", autoescape=True))
+    return conditions
+
+
+def _contacts_of(cohort: Cohort, contacts: ContactList) -> Any:
+    return members.join(contacts.table, contacts.table.c.id == members.c.contact_id)
+
+
+def _rank(order: Order, contacts: ContactList) -> ColumnElement[int]:
+    """`Order.rank` as SQL."""
+    draw = contacts.table.c.draw
+    rank: ColumnElement[int] = literal(order.coefficients[0])
+    for coefficient in order.coefficients[1:]:
+        rank = (rank * draw + coefficient) % PRIME
+    return rank
