@@ -1,0 +1,1 @@
+"""The engine lets time pass: take what is due, carry it out, record what came of it."""

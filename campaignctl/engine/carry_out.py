@@ -1,0 +1,70 @@
+"""Carrying out what a step wants done with its cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import assert_never
+
+from campaignctl.campaign.fields import Literal
+from campaignctl.campaign.steps.effects import (
+    Assign,
+    ByCondition,
+    ByEngagement,
+    ByShare,
+    Deliver,
+    Divide,
+    Effect,
+    Leave,
+)
+from campaignctl.engine.messages import Messages
+from campaignctl.message.values import ValueTemplates
+from campaignctl.ports import Cohort, Ledger
+
+
+def carry_out(effect: Effect, cohort: Cohort, ledger: Ledger, messages: Messages, now: datetime) -> bool:
+    """Do it, in the ledger's transaction; whether the step is finished with that."""
+    match effect:
+        case Deliver():
+            ledger.queue_deliveries(cohort, now)
+            return False
+        case Divide(rule):
+            _divide(rule, cohort, ledger, now)
+        case Assign(attributes):
+            _assign(attributes, cohort, ledger, messages, now)
+        case Leave():
+            ledger.end_members(cohort)
+        case _:
+            assert_never(effect)
+    return True
+
+
+def _divide(rule: ByShare | ByCondition | ByEngagement, cohort: Cohort, ledger: Ledger, now: datetime) -> None:
+    match rule:
+        case ByShare():
+            ledger.move_by_share(cohort, rule)
+        case ByCondition():
+            ledger.move_by_condition(cohort, rule, now)
+        case ByEngagement():
+            ledger.move_by_engagement(cohort, rule)
+        case _:
+            assert_never(rule)
+
+
+def _assign(
+    attributes: Mapping[str, Literal], cohort: Cohort, ledger: Ledger, messages: Messages, now: datetime
+) -> None:
+    """Plain values are given to all at once; templates are filled in for each contact."""
+    templates = {name: value for name, value in attributes.items() if isinstance(value, str) and "{" in value}
+    plain = {name: value for name, value in attributes.items() if name not in templates}
+    if templates:
+        compiled = ValueTemplates(templates, messages.surroundings(cohort.step.name))
+
+        def rows() -> Iterator[tuple[int, Mapping[str, Literal]]]:
+            for candidate in ledger.cohort_contacts(cohort):
+                recipient = messages.recipient(cohort.campaign, cohort.step.name, candidate)
+                yield candidate.contact_id, compiled.render(recipient)
+
+        ledger.write_attributes(cohort, rows())
+    if plain:
+        ledger.set_attributes(cohort, plain, now)

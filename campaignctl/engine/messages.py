@@ -1,0 +1,116 @@
+"""From a published version and a contact to a finished message."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from campaignctl.campaign.steps.email import BodyPair, Email, EmailStep
+from campaignctl.campaign.steps.union import every_step
+from campaignctl.campaign.version import Version, file_ending
+from campaignctl.message.content import Attachment, Body, EmailContent, Recipient, RenderedEmail, Surroundings
+from campaignctl.message.email import EmailTemplate
+from campaignctl.ports import Candidate, LiveCampaign
+
+_FORMATS: Final = {"md": "md", "html": "html", "htm": "html", "mjml": "mjml", "txt": "txt"}
+
+
+def content_of(email: Email, version: Version) -> EmailContent:
+    """The frozen texts of one message."""
+    return EmailContent(
+        subject=email.subject or "",
+        bodies=_bodies(email, version),
+        sender=email.from_ or version.content.sender or "",
+        reply_to=email.reply_to,
+        preheader=email.preheader,
+        headers=email.headers,
+        attachments=tuple(
+            Attachment(path.rsplit("/", 1)[-1], version.files[path]) for path in email.attachments
+        ),
+    )
+
+
+def _bodies(email: Email, version: Version) -> tuple[Body, ...]:
+    match email.body:
+        case BodyPair(html=html, text=None):
+            paths = [html]
+        case BodyPair(html=html, text=str(text)):
+            paths = [html, text]
+        case str(path):
+            paths = [path]
+        case _:
+            paths = []
+    return tuple(
+        Body(path, _FORMATS[file_ending(path)], version.files[path].decode("utf-8-sig"))  # type: ignore[arg-type] # the rules let only these endings pass
+        for path in paths
+    )
+
+
+def surroundings_of(version: Version, step: str) -> Surroundings:
+    """What is the same in every copy of a step's message."""
+    content = version.content
+    return Surroundings(
+        campaign=content.campaign.campaign,
+        title=content.campaign.title or content.campaign.campaign,
+        step=step,
+        list_name=content.campaign.list_name,
+        project=content.project,
+        postal_address=content.postal_address or "",
+        public_url=content.public_url or "",
+    )
+
+
+class Messages:
+    """The compiled messages of one version."""
+
+    def __init__(self, version: Version) -> None:
+        self.version = version
+        self._templates: dict[str, EmailTemplate] = {}
+
+    def template(self, step: str) -> EmailTemplate:
+        """The compiled message of an e-mail step."""
+        if step not in self._templates:
+            email = next(
+                each.email
+                for each in every_step(self.version.campaign.steps)
+                if isinstance(each, EmailStep) and each.id == step
+            )
+            self._templates[step] = EmailTemplate(
+                content_of(email, self.version), surroundings_of(self.version, step)
+            )
+        return self._templates[step]
+
+    def render(self, campaign: LiveCampaign, step: str, candidate: Candidate) -> RenderedEmail:
+        """
+        The message of *step* for one contact.
+
+        Raises:
+            RenderError: the template cannot be filled in for this contact.
+        """
+        return self.template(step).render(self.recipient(campaign, step, candidate))
+
+    def surroundings(self, step: str) -> Surroundings:
+        return surroundings_of(self.version, step)
+
+    def recipient(self, campaign: LiveCampaign, step: str, candidate: Candidate) -> Recipient:
+        settings = self.version.content.contacts
+        values = dict(candidate.values)
+        contact = values | {
+            "id": candidate.contact_key,
+            "email": candidate.address,
+            "phone": values.get(settings.phone) if settings.phone else None,
+        }
+        return Recipient(
+            key=delivery_key(campaign, step, candidate),
+            address=candidate.address or "",
+            contact=contact,
+            made_at=candidate.made_at,
+        )
+
+
+def delivery_key(campaign: LiveCampaign, step: str, candidate: Candidate) -> str:
+    """
+    What names a delivery everywhere: a function of seed, step and contact.
+
+    Message-ID, boundaries and the outbox's file name come from it.
+    """
+    return f"{campaign.name}/{step}/{candidate.contact_key}/{campaign.seed}"

@@ -1,0 +1,196 @@
+"""One pass over what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from campaignctl.campaign.steps.union import RunnableStep
+from campaignctl.engine.carry_out import carry_out
+from campaignctl.engine.dispatch import Dispatcher
+from campaignctl.engine.lateness import Late, verdict_on
+from campaignctl.engine.messages import Messages
+from campaignctl.flow.states import CampaignState, StepState
+from campaignctl.flow.tree import Stop, stops
+from campaignctl.ports import Cohort, Ledger, LiveCampaign, LiveStep, Store
+
+# After so long a pass looks whether other steps have become due.
+_SLICE: Final = timedelta(seconds=5)
+
+
+@dataclass
+class TickReport:
+    """What a pass did, and what is left."""
+
+    started: list[str] = field(default_factory=list)
+    finished: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    sent: int = 0
+    troubles: list[str] = field(default_factory=list)
+    wake_at: datetime | None = None
+
+    @property
+    def did_something(self) -> bool:
+        return bool(self.started or self.finished or self.held or self.sent)
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A live version: its messages, and its steps in their places."""
+
+    messages: Messages
+    stops: tuple[Stop, ...]
+
+
+class Engine:
+    """Runs campaigns: knows the store and the channel, and is told the time."""
+
+    def __init__(self, store: Store, dispatcher: Dispatcher) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._versions: dict[tuple[int, int], _Running] = {}
+
+    def tick(self, now: Callable[[], datetime], is_ending: Callable[[], bool] = lambda: False) -> TickReport:
+        """
+        Begin what is due, send what may be sent, finish what is drained.
+
+        The caller owns the loop, the sleep and the clock, so a test can let
+        weeks pass without waiting.
+        """
+        report = TickReport()
+        for campaign in self._campaigns(CampaignState.ACTIVE):
+            self._begin_due_steps(campaign, now(), report)
+        self._send(now, is_ending, report)
+        for campaign in self._campaigns(CampaignState.ACTIVE):
+            self._finish_drained_steps(campaign, now(), report)
+        report.wake_at = self._wake_at()
+        return report
+
+    def _campaigns(self, *states: CampaignState) -> list[LiveCampaign]:
+        with self._store.reading() as ledger:
+            return list(ledger.live_campaigns(states))
+
+    def _version(self, campaign: LiveCampaign, ledger: Ledger) -> _Running:
+        key = (campaign.id, campaign.version)
+        if key not in self._versions:
+            version = ledger.version(campaign, campaign.version)
+            self._versions[key] = _Running(Messages(version), tuple(stops(version.campaign)))
+        return self._versions[key]
+
+    def _begin_due_steps(self, campaign: LiveCampaign, now: datetime, report: TickReport) -> None:
+        """Begin steps in their order until one has to wait; what needs no channel is finished at once."""
+        for position in range(len(campaign.steps)):
+            step = campaign.steps[position]
+            if step.state is not StepState.SCHEDULED or step.effective_at is None:
+                continue
+            with self._store.writing() as ledger:
+                running = self._version(campaign, ledger)
+                stop = running.stops[position]
+                due_at = _due_at(campaign, stop, step.effective_at)
+                if due_at is None or due_at > now:
+                    continue
+                self._begin(campaign, stop, step, due_at, running, ledger, now, report)
+                campaign = next(
+                    (each for each in ledger.live_campaigns() if each.id == campaign.id), campaign
+                )
+
+    def _begin(
+        self,
+        campaign: LiveCampaign,
+        stop: Stop,
+        step: LiveStep,
+        due_at: datetime,
+        running: _Running,
+        ledger: Ledger,
+        now: datetime,
+        report: TickReport,
+    ) -> None:
+        named = f"{campaign.name}/{step.name}"
+        version = running.messages.version
+        match verdict_on(stop.step, version.campaign, due_at, now):
+            case Late.SKIP:
+                ledger.step_skipped(step, "too_late", now)
+                ledger.note("step_skipped", campaign, {"step": step.name, "reason": "too_late"}, now)
+                report.finished.append(named)
+                return
+            case Late.HOLD:
+                ledger.step_held(step, "too_late")
+                ledger.note("step_held", campaign, {"step": step.name, "reason": "too_late"}, now)
+                report.held.append(named)
+                return
+            case Late.RUN:
+                pass
+        if campaign.started_at is None:
+            count = ledger.freeze_audience(campaign, version, now)
+            ledger.note("started", campaign, {"members": count}, now)
+        cohort = Cohort(campaign, step, version, stop.turn)
+        if not ledger.step_started(step, due_at, ledger.cohort_size(cohort), now):
+            return
+        report.started.append(named)
+        runnable = stop.step
+        if not isinstance(runnable, RunnableStep):
+            raise TypeError(f"`{step.verb}` was published, and this version cannot run it")
+        if carry_out(runnable.effect(), cohort, ledger, running.messages, now):
+            ledger.step_finished(step, now)
+            report.finished.append(named)
+
+    def _send(self, now: Callable[[], datetime], is_ending: Callable[[], bool], report: TickReport) -> None:
+        """Send the deliveries of running steps, and those of finished ones that are to be tried again."""
+        work = []
+        with self._store.reading() as ledger:
+            for campaign in ledger.live_campaigns((CampaignState.ACTIVE, CampaignState.COMPLETED)):
+                for position, step in enumerate(campaign.steps):
+                    is_running = step.state is StepState.RUNNING
+                    if is_running or (step.state is StepState.DONE and ledger.has_retries(step)):
+                        running = self._version(campaign, ledger)
+                        turn = running.stops[position].turn
+                        work.append((Cohort(campaign, step, running.messages.version, turn), running.messages))
+        if work:
+            done = self._dispatcher.send(work, now, is_ending, now() + _SLICE)
+            report.sent += done.sent
+            report.troubles += done.troubles
+
+    def _finish_drained_steps(self, campaign: LiveCampaign, now: datetime, report: TickReport) -> None:
+        with self._store.writing() as ledger:
+            for step in campaign.steps:
+                if step.state is StepState.RUNNING and ledger.is_drained(step):
+                    ledger.step_finished(step, now)
+                    report.finished.append(f"{campaign.name}/{step.name}")
+            for after in ledger.live_campaigns():
+                if after.id == campaign.id and all(step.state.is_final for step in after.steps):
+                    ledger.campaign_completed(after, now)
+
+    def _wake_at(self) -> datetime | None:
+        """When the next thing is to be done; None where nothing is to come without a person."""
+        with self._store.reading() as ledger:
+            instants = [ledger.next_attempt_at()]
+            for campaign in ledger.live_campaigns():
+                running = self._version(campaign, ledger)
+                instants += _next_of(campaign, running.stops)
+        known = [at for at in instants if at is not None]
+        if not known:
+            return None
+        soonest = min(known)
+        down_until = self._dispatcher.down_until
+        return soonest if down_until is None else max(soonest, down_until)
+
+
+def _due_at(campaign: LiveCampaign, stop: Stop, effective_at: datetime) -> datetime | None:
+    """When the step could begin: at its time, or when the last step before it ended; None while one has not."""
+    before = [step for step in campaign.steps if step.name in stop.before]
+    if not all(step.state.is_final for step in before):
+        return None
+    return max([effective_at, *(step.finished_at for step in before if step.finished_at is not None)])
+
+
+def _next_of(campaign: LiveCampaign, places: Iterable[Stop]) -> list[datetime | None]:
+    """When each step that waits for nothing but its time begins; now for those at work."""
+    found: list[datetime | None] = []
+    for step, stop in zip(campaign.steps, places, strict=True):
+        if step.state is StepState.RUNNING:
+            found.append(step.started_at)
+        elif step.state is StepState.SCHEDULED and step.effective_at is not None:
+            found.append(_due_at(campaign, stop, step.effective_at))
+    return found
