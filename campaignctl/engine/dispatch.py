@@ -138,9 +138,7 @@ class Dispatcher:
         granted = []
         for (candidate, message), claim in zip(ready, claims, strict=True):
             if claim is Claim.GRANTED:
-                self._flights[message.key] = _Flight(
-                    queue.cohort, replace(candidate, attempts=candidate.attempts + 1)
-                )
+                self._flights[message.key] = _Flight(queue.cohort, replace(candidate, attempts=candidate.attempts + 1))
                 granted.append(message)
         return granted
 

@@ -23,9 +23,7 @@ def content_of(email: Email, version: Version) -> EmailContent:
         reply_to=email.reply_to,
         preheader=email.preheader,
         headers=email.headers,
-        attachments=tuple(
-            Attachment(path.rsplit("/", 1)[-1], version.files[path]) for path in email.attachments
-        ),
+        attachments=tuple(Attachment(path.rsplit("/", 1)[-1], version.files[path]) for path in email.attachments),
     )
 
 
@@ -74,9 +72,7 @@ class Messages:
                 for each in every_step(self.version.campaign.steps)
                 if isinstance(each, EmailStep) and each.id == step
             )
-            self._templates[step] = EmailTemplate(
-                content_of(email, self.version), surroundings_of(self.version, step)
-            )
+            self._templates[step] = EmailTemplate(content_of(email, self.version), surroundings_of(self.version, step))
         return self._templates[step]
 
     def render(self, campaign: LiveCampaign, step: str, candidate: Candidate) -> RenderedEmail:

@@ -92,9 +92,7 @@ class Engine:
                 if due_at is None or due_at > now:
                     continue
                 self._begin(campaign, stop, step, due_at, running, ledger, now, report)
-                campaign = next(
-                    (each for each in ledger.live_campaigns() if each.id == campaign.id), campaign
-                )
+                campaign = next((each for each in ledger.live_campaigns() if each.id == campaign.id), campaign)
 
     def _begin(
         self,

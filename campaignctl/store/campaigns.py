@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from campaignctl.campaign.version import Version, sha256
@@ -166,11 +166,10 @@ class CampaignStatements:
 
     def fingerprint(self, campaign: LiveCampaign) -> str:
         """The fingerprint of the live version."""
-        return self.connection.scalars(
-            select(versions.c.fingerprint).where(
-                versions.c.campaign_id == campaign.id, versions.c.number == campaign.version
-            )
-        ).one()
+        statement = select(versions.c.fingerprint).where(
+            versions.c.campaign_id == campaign.id, versions.c.number == campaign.version
+        )
+        return str(self.connection.scalars(statement).one())
 
     def step_started(self, step: LiveStep, effective_at: datetime, cohort: int, now: datetime) -> bool:
         """The step works on its cohort from now on; False where it was no longer to come."""
@@ -255,7 +254,7 @@ class CampaignStatements:
         )
 
 
-def _live_step(row: Row[Any]) -> LiveStep:
+def _live_step(row: Any) -> LiveStep:
     return LiveStep(
         id=row.id,
         name=row.name,

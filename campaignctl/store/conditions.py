@@ -80,15 +80,11 @@ def matches(condition: Condition, contacts: ContactList, given: Circumstances) -
             )
 
 
-def _attribute(
-    condition: AttributeCondition, contacts: ContactList, given: Circumstances
-) -> ColumnElement[bool]:
+def _attribute(condition: AttributeCondition, contacts: ContactList, given: Circumstances) -> ColumnElement[bool]:
     attribute = contacts.attributes.get(condition.attribute)
     if attribute is None:
         # An attribute that nobody has: only "missing" matches.
-        is_met = condition.operator in ("ne", "not_in") or (
-            condition.operator == "exists" and not condition.exists
-        )
+        is_met = condition.operator in ("ne", "not_in") or (condition.operator == "exists" and not condition.exists)
         return true() if is_met else false()
     column: ColumnElement[Any] = contacts.column(condition.attribute)
     match condition.operator:
@@ -100,9 +96,7 @@ def _attribute(
         case "eq" | "in":
             return and_(
                 column.is_not(None),
-                _is_one_of(
-                    column, attribute, condition.in_ if condition.operator == "in" else [condition.eq]
-                ),
+                _is_one_of(column, attribute, condition.in_ if condition.operator == "in" else [condition.eq]),
             )
         case "within" | "older_than" | "anniversary":
             return and_(column.is_not(None), _in_time(condition, column, attribute, given))
@@ -134,9 +128,7 @@ def comparable(value: object, attribute: AttributeType, zone: ZoneInfo | None = 
 
 
 def _is_one_of(column: ColumnElement[Any], attribute: Attribute, values: list[Any]) -> ColumnElement[bool]:
-    comparables = [
-        value for value in (comparable(each, attribute.type) for each in values) if value is not None
-    ]
+    comparables = [value for value in (comparable(each, attribute.type) for each in values) if value is not None]
     return column.in_(comparables) if comparables else false()
 
 
@@ -220,9 +212,7 @@ def _same_day(today: date, year: int) -> date | None:
         return None
 
 
-def _reached(
-    kind: str, reference: MessageReference, contacts: ContactList, given: Circumstances
-) -> Select[Any]:
+def _reached(kind: str, reference: MessageReference, contacts: ContactList, given: Circumstances) -> Select[Any]:
     """The ids of contacts for whose messages this happened."""
     named = reference.message.split("/")
     meant = [campaigns.c.list_id == contacts.id]
@@ -231,9 +221,7 @@ def _reached(
     else:
         # One word is a step of this campaign, or else another campaign.
         own = and_(campaigns.c.name == given.campaign, steps.c.name == named[0])
-        meant.append(
-            or_(own, campaigns.c.name == named[0]) if given.campaign else campaigns.c.name == named[0]
-        )
+        meant.append(or_(own, campaigns.c.name == named[0]) if given.campaign else campaigns.c.name == named[0])
     since = None if reference.within is None else stored(given.now - reference.within)
     if kind == "received":
         found = (

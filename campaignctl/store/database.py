@@ -181,9 +181,7 @@ def _migrate(database: Database, now: datetime) -> None:
 
 def _check_place(path: Path) -> None:
     if path.is_dir() or (path.exists() and not stat.S_ISREG(path.stat().st_mode)):
-        raise StoreError(
-            "S101", f"the store `{path}` is not a file", "name a file with `store:` or `--store`"
-        )
+        raise StoreError("S101", f"the store `{path}` is not a file", "name a file with `store:` or `--store`")
     kind = _file_system_of(path.resolve().parent)
     if kind in _NETWORK_FILE_SYSTEMS:
         raise StoreError(
@@ -199,11 +197,7 @@ def _file_system_of(folder: Path) -> str:
         mounts = Path("/proc/self/mounts").read_text("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    kinds = {
-        Path(fields[1].replace("\\040", " ")): fields[2]
-        for fields in map(str.split, mounts)
-        if len(fields) > 2
-    }
+    kinds = {Path(fields[1].replace("\\040", " ")): fields[2] for fields in map(str.split, mounts) if len(fields) > 2}
     return next((kinds[place] for place in (folder, *folder.parents) if place in kinds), "")
 
 
@@ -211,9 +205,7 @@ def store_failure(failure: SQLAlchemyError) -> StoreError:
     """A database's failure in our words."""
     said = str(getattr(failure, "orig", failure)).lower()
     if "not a database" in said or "malformed" in said:
-        return StoreError(
-            "S103", "the store is damaged or no store at all", "restore a backup, or name another file"
-        )
+        return StoreError("S103", "the store is damaged or no store at all", "restore a backup, or name another file")
     if "locked" in said or "busy" in said:
         return StoreError("S105", "the store is locked by another process", "try again when it is done")
     if "full" in said:

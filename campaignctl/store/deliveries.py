@@ -104,9 +104,7 @@ class DeliveryStatements(MemberStatements):
             attempts=row.attempts,
         )
 
-    def claim(
-        self, cohort: Cohort, candidates: Sequence[Candidate], epoch: int, now: datetime
-    ) -> list[Claim]:
+    def claim(self, cohort: Cohort, candidates: Sequence[Candidate], epoch: int, now: datetime) -> list[Claim]:
         """
         Write the intent to send to these contacts, as far as each may be written to at this moment.
 
@@ -160,7 +158,8 @@ class DeliveryStatements(MemberStatements):
         """What is true at this moment of those contacts whose delivery may still be tried."""
         contacts = self.contact_list(cohort.campaign)
         settings = cohort.version.content.contacts
-        address = contacts.column(settings.email) if settings.email in contacts.attributes else literal(None)
+        has_address = settings.email in contacts.attributes
+        address = contacts.column(str(settings.email)) if has_address else literal(None)
         own = cohort.version.content.project_segment
         consents = literal(True) if own is None else matches(own, contacts, circumstances(cohort.version, now))
         rows = self.connection.execute(
@@ -264,7 +263,7 @@ class DeliveryStatements(MemberStatements):
 
     def next_attempt_at(self) -> datetime | None:
         """When the next deferred delivery of a campaign that was not stopped is to be tried again."""
-        at = self.connection.scalar(
+        at: int | None = self.connection.scalar(
             select(func.min(deliveries.c.next_attempt_at))
             .join(steps, steps.c.id == deliveries.c.step_id)
             .join(campaigns, campaigns.c.id == steps.c.campaign_id)
@@ -306,11 +305,11 @@ class DeliveryStatements(MemberStatements):
         """How many deliveries each step has in each state, counted from the ledger."""
         counted: dict[int, dict[DeliveryState, int]] = {step_id: {} for step_id in step_ids}
         for row in self.connection.execute(
-            select(deliveries.c.step_id, deliveries.c.state, func.count().label("count"))
+            select(deliveries.c.step_id, deliveries.c.state, func.count().label("number"))
             .where(deliveries.c.step_id.in_(step_ids))
             .group_by(deliveries.c.step_id, deliveries.c.state)
         ):
-            counted[row.step_id][DeliveryState(row.state)] = row.count
+            counted[row.step_id][DeliveryState(row.state)] = row.number
         return counted
 
 
@@ -333,5 +332,3 @@ def _reason_to_skip(fact: Row[Any]) -> str:
     if not fact.consents:
         return "not_in_project_segment"
     return ""
-
-

@@ -63,7 +63,7 @@ class EventStatements(CampaignStatements):
     def add_events(self, campaign_name: str, brought: Sequence[Event], now: datetime) -> list[EventOutcome]:
         """Write events down, each once; unsubscribes, complaints and hard bounces suppress the address at once."""
         campaign = self.campaign_named(campaign_name)
-        contacts = campaign and list_named(self.connection, campaign.list_name)
+        contacts = None if campaign is None else list_named(self.connection, campaign.list_name)
         if campaign is None or contacts is None:
             return [EventOutcome.NO_STEP] * len(brought)
         step_ids = {step.name: step.id for step in campaign.steps}

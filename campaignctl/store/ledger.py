@@ -8,7 +8,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, update
 
-from campaignctl.store.campaigns import CampaignStatements
 from campaignctl.store.database import Database
 from campaignctl.store.deliveries import DeliveryStatements
 from campaignctl.store.events import EventStatements
@@ -17,7 +16,7 @@ from campaignctl.store.instants import stored
 from campaignctl.store.tables import daemons
 
 
-class SqlLedger(CampaignStatements, DeliveryStatements, EventStatements, HistoryStatements):
+class SqlLedger(DeliveryStatements, EventStatements, HistoryStatements):
     """All statements of the store, inside one transaction."""
 
     def __init__(self, connection: Connection) -> None:
@@ -43,9 +42,7 @@ class SqlStore:
     def begin_epoch(self, host: str, process_id: int, now: datetime) -> int:
         """A new daemon works from now on; the number that its intents carry."""
         with self.database.writing() as connection:
-            row = connection.execute(
-                insert(daemons).values(host=host, process_id=process_id, started_at=stored(now))
-            )
+            row = connection.execute(insert(daemons).values(host=host, process_id=process_id, started_at=stored(now)))
             epoch: int = row.inserted_primary_key[0]  # type: ignore[index] # an insert of one row has a key
             return epoch
 

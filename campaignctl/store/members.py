@@ -82,7 +82,8 @@ class MemberStatements:
 
     def cohort_size(self, cohort: Cohort) -> int:
         """How many members the step works on."""
-        return self.connection.scalars(select(func.count()).select_from(members).where(*in_cohort(cohort))).one()
+        count = select(func.count()).select_from(members).where(*in_cohort(cohort))
+        return int(self.connection.scalars(count).one())
 
     def _ways_of(self, cohort: Cohort) -> dict[int, str]:
         """The ways that members of the cohort have come along: id → path."""
@@ -121,7 +122,7 @@ class MemberStatements:
         bucket = (rank // width).label("bucket")
         source = _contacts_of(cohort, contacts)
         histogram = self.connection.execute(
-            select(bucket, func.count().label("count"))
+            select(bucket, func.count().label("contacts"))
             .select_from(source)
             .where(*in_cohort(cohort))
             .group_by(bucket)
@@ -131,10 +132,12 @@ class MemberStatements:
         for end in ends[:-1]:
             before = 0
             for row in histogram:
-                if before + row.count > end:
-                    found.append(self._nth(cohort, contacts, rank, (row.bucket * width, (row.bucket + 1) * width), end - before))
+                if before + row.contacts > end:
+                    found.append(
+                        self._nth(cohort, contacts, rank, (row.bucket * width, (row.bucket + 1) * width), end - before)
+                    )
                     break
-                before += row.count
+                before += row.contacts
             else:
                 found.append((PRIME, ""))
         return found
@@ -200,9 +203,9 @@ class MemberStatements:
                 {number: way_id for (_, number), way_id in next_way.items()}, value=decision
             )
         else:
-            table = values(column("old", Integer), column("branch", Integer), column("new", Integer), name="turns").data(
-                [(old, number, new) for (old, number), new in next_way.items()]
-            )
+            table = values(
+                column("old", Integer), column("branch", Integer), column("new", Integer), name="turns"
+            ).data([(old, number, new) for (old, number), new in next_way.items()])
             target = (
                 select(table.c.new)
                 .where(table.c.old == members.c.way_id, table.c.branch == decision)
@@ -221,7 +224,8 @@ class MemberStatements:
         """Give every contact of the cohort these values."""
         contacts = self._list_with(cohort, {name: type_of(value) for name, value in attributes.items()})
         changes = {
-            contacts.column(name): as_stored(value, contacts.attributes[name].type) for name, value in attributes.items()
+            contacts.column(name): as_stored(value, contacts.attributes[name].type)
+            for name, value in attributes.items()
         }
         self.connection.execute(
             update(contacts.table)

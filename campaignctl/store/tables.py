@@ -181,9 +181,7 @@ deliveries = Table(
     sqlite_with_rowid=False,
 )
 
-_IS_OPEN: ColumnElement[bool] = deliveries.c.state.in_(
-    [state.value for state in DeliveryState if not state.is_final]
-)
+_IS_OPEN: ColumnElement[bool] = deliveries.c.state.in_([state.value for state in DeliveryState if not state.is_final])
 
 Index(
     "open_deliveries",

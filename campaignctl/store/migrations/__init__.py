@@ -80,6 +80,4 @@ def apply(connection: Connection, migration: Migration, now: int) -> None:
     """Carry *migration* out and record it; the caller's transaction holds both."""
     for statement in migration.statements:
         connection.exec_driver_sql(statement)
-    connection.execute(
-        insert(migrations).values(number=migration.number, name=migration.name, applied_at=now)
-    )
+    connection.execute(insert(migrations).values(number=migration.number, name=migration.name, applied_at=now))

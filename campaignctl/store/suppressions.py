@@ -1,0 +1,96 @@
+"""
+Addresses that must not be written to.
+
+Addresses are compared in lower case throughout, although the part before the
+@ may in theory tell cases apart: it is safer to suppress one too many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from campaignctl.store.instants import instant, stored
+from campaignctl.store.tables import suppressions
+
+_ROWS_AT_ONCE = 5000
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """An address that a channel must not write to, why, and since when."""
+
+    address: str
+    channel: str
+    reason: str
+    since: datetime
+
+
+def suppressed_form(address: str) -> str:
+    """
+    The form in which addresses are compared here.
+
+    >>> suppressed_form(" Ada@Example.org ")
+    'ada@example.org'
+    """
+    return address.strip().lower()
+
+
+def suppress(connection: Connection, channel: str, address: str, reason: str, now: datetime) -> bool:
+    """Never write to *address* again; False when that was so before, and then the first reason stays."""
+    return suppress_many(connection, channel, [(address, reason)], now) == 1
+
+
+def suppress_many(connection: Connection, channel: str, rows: Iterable[tuple[str, str]], now: datetime) -> int:
+    """Suppress these addresses, each with its reason, and say how many were not suppressed before."""
+    statement = insert(suppressions).on_conflict_do_nothing()
+    waiting = iter(rows)
+    added = 0
+    while batch := list(islice(waiting, _ROWS_AT_ONCE)):
+        values = [
+            {
+                "channel": channel,
+                "address": suppressed_form(address),
+                "reason": reason,
+                "since": stored(now),
+            }
+            for address, reason in batch
+        ]
+        added += connection.execute(statement, values).rowcount
+    return added
+
+
+def unsuppress(connection: Connection, channel: str, address: str) -> bool:
+    """Let *address* be written to again; False when it was not suppressed."""
+    removed = connection.execute(
+        delete(suppressions).where(
+            suppressions.c.channel == channel, suppressions.c.address == suppressed_form(address)
+        )
+    )
+    return removed.rowcount > 0
+
+
+def is_suppressed(connection: Connection, channel: str, address: str) -> bool:
+    """Whether *channel* must not write to *address*."""
+    found = connection.execute(
+        select(suppressions.c.since).where(
+            suppressions.c.channel == channel, suppressions.c.address == suppressed_form(address)
+        )
+    )
+    return found.first() is not None
+
+
+def all_suppressions(connection: Connection, channel: str | None = None) -> Iterator[Suppression]:
+    """Every suppressed address, or those of one channel, in order."""
+    statement = select(
+        suppressions.c.address, suppressions.c.channel, suppressions.c.reason, suppressions.c.since
+    ).order_by(suppressions.c.channel, suppressions.c.address)
+    if channel is not None:
+        statement = statement.where(suppressions.c.channel == channel)
+    for address, on_channel, reason, since in connection.execute(statement):
+        yield Suppression(address, on_channel, reason, instant(since))
