@@ -1,0 +1,1 @@
+"""From template to bytes; pure, given the templates."""
