@@ -31,7 +31,7 @@ def carry_out(effect: Effect, cohort: Cohort, ledger: Ledger, messages: Messages
         case Divide(rule):
             _divide(rule, cohort, ledger, now)
         case Assign(attributes):
-            _assign(attributes, cohort, ledger, messages, now)
+            _assign(attributes, cohort, ledger, messages)
         case Leave():
             ledger.end_members(cohort)
         case _:
@@ -51,9 +51,7 @@ def _divide(rule: ByShare | ByCondition | ByEngagement, cohort: Cohort, ledger: 
             assert_never(rule)
 
 
-def _assign(
-    attributes: Mapping[str, Literal], cohort: Cohort, ledger: Ledger, messages: Messages, now: datetime
-) -> None:
+def _assign(attributes: Mapping[str, Literal], cohort: Cohort, ledger: Ledger, messages: Messages) -> None:
     """Plain values are given to all at once; templates are filled in for each contact."""
     templates = {name: value for name, value in attributes.items() if isinstance(value, str) and "{" in value}
     plain = {name: value for name, value in attributes.items() if name not in templates}
@@ -67,4 +65,4 @@ def _assign(
 
         ledger.write_attributes(cohort, rows())
     if plain:
-        ledger.set_attributes(cohort, plain, now)
+        ledger.set_attributes(cohort, plain)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     update,
     values,
@@ -29,7 +30,7 @@ from campaignctl.campaign.attribute import AttributeType
 from campaignctl.campaign.fields import Literal
 from campaignctl.campaign.steps.effects import ByCondition, ByEngagement, ByShare
 from campaignctl.campaign.version import Version
-from campaignctl.flow.shares import PRIME, Order, sizes
+from campaignctl.flow.shares import sizes
 from campaignctl.flow.tree import Turn, way_after
 from campaignctl.ports import Cohort, LiveCampaign
 from campaignctl.store.attributes import as_stored, type_of
@@ -38,8 +39,9 @@ from campaignctl.store.instants import stored
 from campaignctl.store.lists import ContactList, add_attributes, list_named
 from campaignctl.store.tables import campaigns, members, ways
 
-# How many contacts share one bucket when a boundary in a random order is looked for.
-_BUCKETS = 4096
+# Ranks have 63 bits; contacts with the same first twelve share a bucket when a boundary is looked for.
+_RANKS = 2**63
+_BUCKET_WIDTH = 2**51
 
 
 class MemberStatements:
@@ -96,13 +98,12 @@ class MemberStatements:
         """Divide the cohort at random into branches of exact sizes."""
         counts = sizes(rule.shares, self.cohort_size(cohort))
         contacts = self.contact_list(cohort.campaign)
-        order = Order.of(cohort.campaign.seed, cohort.step.name)
-        rank = _rank(order, contacts)
         key = contacts.table.c.contact_key
+        rank = func.member_rank(cohort.campaign.seed, cohort.step.name, key)
         boundaries = self._boundaries(cohort, contacts, rank, list(accumulate(counts.values())))
         decision = case(
             *(
-                (func.coalesce(rank < at_rank, False) | and_(rank == at_rank, key < at_key), number)
+                (or_(rank < at_rank, and_(rank == at_rank, key < at_key)), number)
                 for number, (at_rank, at_key) in enumerate(boundaries)
             ),
             else_=len(boundaries),
@@ -118,9 +119,8 @@ class MemberStatements:
         A histogram finds the bucket that holds it, and only that bucket is
         sorted: sorting the whole cohort costs several times as much.
         """
-        width = PRIME // _BUCKETS + 1
-        bucket = (rank // width).label("bucket")
-        source = _contacts_of(cohort, contacts)
+        bucket = rank.op(">>")(51).label("bucket")
+        source = _with_contacts(contacts)
         histogram = self.connection.execute(
             select(bucket, func.count().label("contacts"))
             .select_from(source)
@@ -139,17 +139,17 @@ class MemberStatements:
                     break
                 before += row.contacts
             else:
-                found.append((PRIME, ""))
+                found.append((_RANKS - 1, ""))
         return found
 
     def _nth(
-        self, cohort: Cohort, contacts: ContactList, rank: ColumnElement[int], span: tuple[int, int], place: int
+        self, cohort: Cohort, contacts: ContactList, rank: ColumnElement[int], first: int, place: int
     ) -> tuple[int, str]:
         key = contacts.table.c.contact_key
         row = self.connection.execute(
             select(rank.label("rank"), key)
-            .select_from(_contacts_of(cohort, contacts))
-            .where(*in_cohort(cohort), rank >= span[0], rank < span[1])
+            .select_from(_with_contacts(contacts))
+            .where(*in_cohort(cohort), rank.between(first, first + _BUCKET_WIDTH - 1))
             .order_by(rank, key)
             .limit(1)
             .offset(place)
@@ -220,7 +220,7 @@ class MemberStatements:
 
     # attributes
 
-    def set_attributes(self, cohort: Cohort, attributes: Mapping[str, Literal], now: datetime) -> None:
+    def set_attributes(self, cohort: Cohort, attributes: Mapping[str, Literal]) -> None:
         """Give every contact of the cohort these values."""
         contacts = self._list_with(cohort, {name: type_of(value) for name, value in attributes.items()})
         changes = {
@@ -289,14 +289,5 @@ def _on_turn(cohort: Cohort) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _contacts_of(cohort: Cohort, contacts: ContactList) -> Any:
+def _with_contacts(contacts: ContactList) -> Any:
     return members.join(contacts.table, contacts.table.c.id == members.c.contact_id)
-
-
-def _rank(order: Order, contacts: ContactList) -> ColumnElement[int]:
-    """`Order.rank` as SQL."""
-    draw = contacts.table.c.draw
-    rank: ColumnElement[int] = literal(order.coefficients[0])
-    for coefficient in order.coefficients[1:]:
-        rank = (rank * draw + coefficient) % PRIME
-    return rank
