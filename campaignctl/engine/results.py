@@ -24,7 +24,7 @@ def back_off(key: str, attempts: int) -> timedelta:
     >>> back_off("a", 1) >= FIRST_BACK_OFF
     True
     """
-    length = min(LONGEST_BACK_OFF, FIRST_BACK_OFF * 2 ** min(attempts - 1, 10))
+    length = min(LONGEST_BACK_OFF, FIRST_BACK_OFF * int(2 ** min(attempts - 1, 10)))
     return length * (1 + zlib.crc32(f"{key}/{attempts}".encode()) / 2**32 / 10)
 
 

@@ -7,8 +7,9 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from jinja2 import StrictUndefined, Template, TemplateError, nodes
+from jinja2.exceptions import SecurityError
 from jinja2.runtime import Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 LARGEST_SOURCE: Final = 256 * 1024
@@ -29,6 +30,10 @@ _METHODS: Final = frozenset(
     {"upper", "lower", "title", "capitalize", "strip", "lstrip", "rstrip", "startswith", "endswith", "split",
      "get", "items", "keys", "values", "isoformat", "weekday", "date"}
 )  # fmt: skip
+
+
+# What templates run into by what they do with values.
+_FAILURES = (ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError)
 
 
 class RenderError(Exception):
@@ -69,6 +74,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if callable(value):
             return attr in _METHODS and isinstance(obj, str | dict | date | datetime)
         return isinstance(obj, Mapping | date | datetime) and not attr.startswith("_")
+
+    def wrap_str_format(self, value: Any) -> Any:  # noqa: ARG002 # the signature is the library's
+        """`format` is no method of texts here: a width in its pattern could fill the memory."""
+        return None
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         for value in (left, right):
@@ -132,7 +141,7 @@ def _date(value: Any, form: str = "%Y-%m-%d") -> str:
     """A date or instant, written as strftime says."""
     if not isinstance(value, date):
         raise _LimitError("`date` formats dates and instants only")
-    return value.strftime(str(form)[:100])
+    return str(value.strftime(str(form)[:100]))
 
 
 def _replace(text: Any, old: str, new: str) -> str:
@@ -186,15 +195,7 @@ class CompiledTemplate:
                 if size > LARGEST_OUTPUT:
                     raise _LimitError("the text becomes longer than 1 MiB")
                 pieces.append(piece)
-        except (
-            TemplateError,
-            ArithmeticError,
-            TypeError,
-            ValueError,
-            LookupError,
-            AttributeError,
-            RecursionError,
-        ) as failure:
+        except (TemplateError, *_FAILURES) as failure:
             raise RenderError(f"{self.name}: {_sentence(failure)}") from failure
         return "".join(pieces)
 

@@ -81,7 +81,7 @@ def matches(condition: Condition, contacts: ContactList, given: Circumstances) -
 
 
 def _attribute(condition: AttributeCondition, contacts: ContactList, given: Circumstances) -> ColumnElement[bool]:
-    attribute = contacts.attributes.get(condition.attribute)
+    attribute = contacts.attribute(condition.attribute)
     if attribute is None:
         # An attribute that nobody has: only "missing" matches.
         is_met = condition.operator in ("ne", "not_in") or (condition.operator == "exists" and not condition.exists)

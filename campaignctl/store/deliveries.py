@@ -158,7 +158,7 @@ class DeliveryStatements(MemberStatements):
         """What is true at this moment of those contacts whose delivery may still be tried."""
         contacts = self.contact_list(cohort.campaign)
         settings = cohort.version.content.contacts
-        has_address = settings.email in contacts.attributes
+        has_address = settings.email is not None and contacts.attribute(settings.email) is not None
         address = contacts.column(str(settings.email)) if has_address else literal(None)
         own = cohort.version.content.project_segment
         consents = literal(True) if own is None else matches(own, contacts, circumstances(cohort.version, now))

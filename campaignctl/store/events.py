@@ -70,7 +70,7 @@ class EventStatements(CampaignStatements):
         settings = self.version(campaign, campaign.version).content.contacts
         table = contacts.table
         keys = {event.contact_key for event in brought}
-        has_address = settings.email in contacts.attributes
+        has_address = settings.email is not None and contacts.attribute(settings.email) is not None
         columns = [table.c.contact_key, table.c.id] + ([contacts.column(str(settings.email))] if has_address else [])
         known = {row[0]: row for row in self.connection.execute(select(*columns).where(table.c.contact_key.in_(keys)))}
         outcomes = []

@@ -86,6 +86,13 @@ class ContactList:
         """The attribute of this name, however it is written: `Email` is `email`."""
         return self.attributes.get(name.lower())
 
+    def type_of(self, name: str) -> AttributeType:
+        """The type of an attribute that the list has."""
+        found = self.attribute(name)
+        if found is None:
+            raise KeyError(name)
+        return found.type
+
     def column(self, name: str) -> Column[object]:
         """
         The column that holds the attribute *name*.

@@ -133,9 +133,8 @@ class MemberStatements:
             before = 0
             for row in histogram:
                 if before + row.contacts > end:
-                    found.append(
-                        self._nth(cohort, contacts, rank, (row.bucket * width, (row.bucket + 1) * width), end - before)
-                    )
+                    first = row.bucket * _BUCKET_WIDTH
+                    found.append(self._nth(cohort, contacts, rank, first, end - before))
                     break
                 before += row.contacts
             else:
@@ -224,8 +223,7 @@ class MemberStatements:
         """Give every contact of the cohort these values."""
         contacts = self._list_with(cohort, {name: type_of(value) for name, value in attributes.items()})
         changes = {
-            contacts.column(name): as_stored(value, contacts.attributes[name].type)
-            for name, value in attributes.items()
+            contacts.column(name): as_stored(value, contacts.type_of(name)) for name, value in attributes.items()
         }
         self.connection.execute(
             update(contacts.table)
@@ -240,7 +238,7 @@ class MemberStatements:
             contacts = self._list_with(cohort, dict.fromkeys(given, AttributeType.TEXT))
             batch.append(
                 {"contact": contact_id}
-                | {f"v_{name}": as_stored(value, contacts.attributes[name].type) for name, value in given.items()}
+                | {f"v_{name}": as_stored(value, contacts.type_of(name)) for name, value in given.items()}
             )
             if len(batch) == 1000:
                 self._write(contacts, batch)
@@ -260,7 +258,7 @@ class MemberStatements:
     def _list_with(self, cohort: Cohort, wanted: Mapping[str, AttributeType]) -> ContactList:
         """The campaign's list, with columns for all the attributes that are wanted."""
         contacts = self.contact_list(cohort.campaign)
-        missing = {name: kind for name, kind in wanted.items() if name not in contacts.attributes}
+        missing = {name: kind for name, kind in wanted.items() if contacts.attribute(name) is None}
         return add_attributes(self.connection, contacts, missing) if missing else contacts
 
 
