@@ -1,0 +1,102 @@
+"""The one module that names the real store, channels and clock."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from campaignctl.channels.outbox import OutboxChannel
+from campaignctl.clock import Clock
+from campaignctl.engine.daemon import Daemon
+from campaignctl.engine.dispatch import Dispatcher
+from campaignctl.engine.tick import Engine, TickReport
+from campaignctl.errors import ChannelError, RefusedError, StoreError
+from campaignctl.ports import Channel
+from campaignctl.project import ProjectFile, unset_variable
+from campaignctl.store.database import open_sqlite
+from campaignctl.store.ledger import SqlStore
+
+OUTBOX = "outbox"
+
+
+def store_path(project: ProjectFile, wanted: str | None) -> Path:
+    """The file of the store: as asked for, or as the project says."""
+    named = wanted or project.project.store
+    if named.startswith(("postgres://", "postgresql://", "postgresql+")):
+        raise StoreError(
+            "S107", "PostgreSQL is not among the stores of this version", "name a file: `store: campaignctl.db`"
+        )
+    path = Path(named.removeprefix("sqlite:///")).expanduser()
+    return path if path.is_absolute() or wanted else project.folder / path
+
+
+@contextmanager
+def opened_store(path: Path, clock: Clock) -> Iterator[SqlStore]:
+    """The store in the file *path*, closed at the end."""
+    store = SqlStore(open_sqlite(path, clock.now()))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def email_channel(project: ProjectFile) -> Channel:
+    """
+    What carries e-mail: the mail server of the project, or the outbox where it names none.
+
+    Raises:
+        ChannelError: the server's address cannot be used.
+    """
+    settings = project.project.channels.email
+    if settings is None or settings.smtp is None:
+        return OutboxChannel(project.folder / OUTBOX)
+    if (name := unset_variable(settings.smtp)) is not None:
+        raise ChannelError("D101", f"the environment variable `{name}` is not set", "set it, or leave the channel out")
+    from campaignctl.channels.smtp.channel import SmtpChannel
+    from campaignctl.channels.smtp.settings import SmtpSettings
+
+    try:
+        smtp = SmtpSettings.from_url(settings.smtp, tls=settings.tls, connections=settings.connections)
+    except ValueError as failure:
+        raise ChannelError("D102", str(failure), "write it like `smtp://user:password@host:587`") from failure
+    return SmtpChannel(smtp)
+
+
+@contextmanager
+def daemon_for(
+    store: SqlStore, path: Path, project: ProjectFile, clock: Clock, show: Callable[[TickReport], None]
+) -> Iterator[Daemon]:
+    """
+    A daemon on this store, alone until the end of the block.
+
+    Raises:
+        RefusedError: another daemon runs on the store.
+    """
+    with _alone_on(path):
+        channel = email_channel(project)
+        may_repeat = project.project.send.guarantee == "at_least_once"
+        epoch = store.begin_epoch(socket.gethostname(), os.getpid(), clock.now())
+        with store.writing() as ledger:
+            ledger.recover(epoch, may_repeat, clock.now())
+        try:
+            yield Daemon(Engine(store, Dispatcher(store, channel, epoch, may_repeat=may_repeat)), clock, show)
+        finally:
+            channel.close()
+            store.end_epoch(epoch, clock.now())
+
+
+@contextmanager
+def _alone_on(path: Path) -> Iterator[None]:
+    """Hold the daemon's lock on a store for as long as the block lasts; a process that dies lets go of it."""
+    with path.with_name(path.name + ".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as failure:
+            raise RefusedError(
+                "D110", f"another daemon runs on the store `{path.name}`", "end it first: one daemon works a store"
+            ) from failure
+        yield
