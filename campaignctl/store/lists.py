@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -38,7 +39,7 @@ KEY_COLUMN = "contact_key"
 # Below the limit of SQLite on bound parameters, also of old builds.
 _IDS_AT_ONCE = 900
 
-_COLUMN_TYPES: Mapping[AttributeType, type[TypeEngine[object]]] = {
+_COLUMN_TYPES: Mapping[AttributeType, type[TypeEngine[Any]]] = {
     AttributeType.TEXT: Text,
     AttributeType.INTEGER: BigInteger,
     AttributeType.NUMBER: Float,
@@ -124,7 +125,7 @@ def all_lists(connection: Connection) -> list[ContactList]:
     return [_with_attributes(connection, row) for row in found]
 
 
-def _with_attributes(connection: Connection, row: Row[tuple[int, str, str]]) -> ContactList:
+def _with_attributes(connection: Connection, row: Row[*tuple[Any, ...]]) -> ContactList:
     known = connection.execute(
         select(attributes.c.name, attributes.c.column_name, attributes.c.type)
         .where(attributes.c.list_id == row.id)
@@ -231,7 +232,7 @@ def _record(connection: Connection, list_id: int, attribute: Attribute) -> None:
     )
 
 
-def contact_values(contact_list: ContactList, row: Row[tuple[object, ...]]) -> dict[str, AttributeValue]:
+def contact_values(contact_list: ContactList, row: Row[*tuple[Any, ...]]) -> dict[str, AttributeValue]:
     """What is known about the contact in *row* of the list's table; what is missing is left out."""
     values = row._mapping
     return {
@@ -256,7 +257,7 @@ def _value(attribute_type: AttributeType, kept: object) -> AttributeValue:
     raise TypeError(f"{kept!r} in a column of type {attribute_type}")
 
 
-def contact_by_key(connection: Connection, contact_list: ContactList, key: str) -> Row[tuple[object, ...]] | None:
+def contact_by_key(connection: Connection, contact_list: ContactList, key: str) -> Row[*tuple[Any, ...]] | None:
     """The contact with this key."""
     table = contact_list.table
     return connection.execute(select(table).where(table.c[KEY_COLUMN] == key)).one_or_none()
@@ -264,7 +265,7 @@ def contact_by_key(connection: Connection, contact_list: ContactList, key: str) 
 
 def contacts_by_id(
     connection: Connection, contact_list: ContactList, ids: Iterable[int]
-) -> Iterator[Row[tuple[object, ...]]]:
+) -> Iterator[Row[*tuple[Any, ...]]]:
     """The contacts with these ids, in no order; ids that nobody has are passed over."""
     table = contact_list.table
     statement = select(table).where(table.c.id.in_(bindparam("ids", expanding=True)))

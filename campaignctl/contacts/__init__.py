@@ -1,0 +1,1 @@
+"""Bringing contacts in from files, and giving them out again."""
