@@ -1,0 +1,48 @@
+"""`campaignctl history`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from campaignctl.cli.options import Format, FormatOption, ProjectOption, StoreOption, command_app, opened_project
+from campaignctl.cli.show import document, table
+from campaignctl.clock import SystemClock
+from campaignctl.publishing import known_campaign
+from campaignctl.wiring import opened_store, store_path
+
+app = command_app()
+
+
+@app.command()
+def history_command(
+    name: Annotated[str, typer.Argument(help="The campaign's name.")],
+    format_: FormatOption = Format.TEXT,
+    project: ProjectOption = None,
+    store: StoreOption = None,
+) -> None:
+    """
+    Show what was done with a campaign, when and by whom.
+
+    Example: campaignctl history spring-sale
+    """
+    opened = opened_project(project)
+    with opened_store(store_path(opened, store), SystemClock()) as the_store, the_store.reading() as ledger:
+        entries = ledger.history(known_campaign(ledger, name))
+    if format_ is Format.JSON:
+        document(campaign=name, entries=[vars(entry) for entry in entries])
+        return
+    table(
+        ["at", "by", "what", "version", "detail"],
+        [
+            (
+                entry.at,
+                entry.actor,
+                entry.action,
+                entry.version,
+                ", ".join(f"{k}: {v}" for k, v in entry.detail.items()),
+            )
+            for entry in entries
+        ],
+    )

@@ -1,0 +1,47 @@
+"""`campaignctl list`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from campaignctl.cli.options import Format, FormatOption, ProjectOption, StoreOption, command_app, opened_project
+from campaignctl.cli.show import document, table
+from campaignctl.clock import SystemClock
+from campaignctl.ports import LiveCampaign
+from campaignctl.wiring import opened_store, store_path
+
+app = command_app()
+
+
+@app.command()
+def list_command(format_: FormatOption = Format.TEXT, project: ProjectOption = None, store: StoreOption = None) -> None:
+    """
+    List the campaigns of the store.
+
+    Example: campaignctl list --format json
+    """
+    opened = opened_project(project)
+    with opened_store(store_path(opened, store), SystemClock()) as the_store, the_store.reading() as ledger:
+        found = ledger.every_campaign()
+    rows = [
+        {
+            "campaign": each.name,
+            "state": each.state,
+            "version": each.version,
+            "next_at": next_at(each),
+            "members": each.members,
+        }
+        for each in found
+    ]
+    if format_ is Format.JSON:
+        document(campaigns=rows)
+    elif not rows:
+        print("No campaigns yet. Next: campaignctl publish FILE")
+    else:
+        table(["campaign", "state", "version", "next", "members"], [list(row.values()) for row in rows])
+
+
+def next_at(campaign: LiveCampaign) -> datetime | None:
+    """When the campaign's next step begins."""
+    coming = [step.effective_at for step in campaign.steps if not step.state.is_final and step.effective_at]
+    return min(coming, default=None)

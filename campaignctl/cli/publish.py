@@ -1,0 +1,85 @@
+"""`campaignctl publish`."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from campaignctl.campaign.when import wall_text
+from campaignctl.cli.options import (
+    Format,
+    FormatOption,
+    ProjectOption,
+    StoreOption,
+    YesOption,
+    actor,
+    command_app,
+    opened_project,
+)
+from campaignctl.cli.show import document, say, show_problems
+from campaignctl.clock import SystemClock
+from campaignctl.diagnostics import has_errors
+from campaignctl.errors import UsageError
+from campaignctl.publishing import frozen, publish
+from campaignctl.validation import validate_file
+from campaignctl.wiring import opened_store, store_path
+
+app = command_app()
+
+
+@app.command()
+def publish_command(
+    file: Annotated[Path, typer.Argument(help="The campaign's file.")],
+    starts_now: Annotated[
+        bool, typer.Option("--now", help="Start after the safety delay, whatever the first `at`.")
+    ] = False,
+    yes: YesOption = False,
+    format_: FormatOption = Format.TEXT,
+    project: ProjectOption = None,
+    store: StoreOption = None,
+) -> None:
+    """
+    Publish a campaign.
+
+    The file is checked and written into the store with its templates and
+    segments: a later change of a file changes nothing of it.
+
+    Example: campaignctl publish campaigns/welcome.yaml
+    """
+    opened = opened_project(project, file.resolve())
+    clock = SystemClock()
+    with opened_store(store_path(opened, store), clock) as the_store:
+        checked = validate_file(file, opened, the_store)
+        if checked.problems:
+            show_problems(checked.problems, checked.texts)
+        if checked.file is None or has_errors(checked.problems):
+            raise typer.Exit(1)
+        version = frozen(checked.file, opened.project, checked.files)
+        settings = {"seed": secrets.token_hex(8), "actor": actor(), "starts_now": starts_now}
+        trial = publish(the_store, version, opened.project, now=clock.now(), is_trial=True, **settings)  # type: ignore[arg-type] # named above
+        starts = f"{wall_text(trial.starts_at, version.zone)} ({version.content.timezone})"
+        if trial.is_new and not yes:
+            if not sys.stdin.isatty():
+                raise UsageError("P110", "nobody can be asked without a terminal", "add `--yes` to publish")
+            typer.confirm(f"Publish `{trial.campaign}`, which starts {starts}?", abort=True, err=True)
+        done = publish(the_store, version, opened.project, now=clock.now(), **settings)  # type: ignore[arg-type] # named above
+    if format_ is Format.JSON:
+        document(
+            campaign=done.campaign,
+            version=done.version,
+            state=done.state,
+            starts_at=done.starts_at,
+            delayed_by_safety=done.is_delayed_by_safety,
+        )
+        return
+    if not done.is_new:
+        print(f"`{done.campaign}` is published already, as it is: nothing to do.")
+        return
+    print(f"Published `{done.campaign}`, version {done.version}: it starts {starts}.")
+    if done.is_delayed_by_safety:
+        print("That is later than written: a step runs no sooner than the safety delay after its publication.")
+    say(f"Next: campaignctl run, and campaignctl status {done.campaign}")

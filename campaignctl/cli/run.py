@@ -1,0 +1,60 @@
+"""`campaignctl run`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from campaignctl.cli.options import ProjectOption, StoreOption, command_app, opened_project
+from campaignctl.cli.show import say
+from campaignctl.clock import SystemClock
+from campaignctl.engine.daemon import Until, ends_on_signals
+from campaignctl.engine.tick import TickReport
+from campaignctl.errors import UsageError
+from campaignctl.wiring import daemon_for, opened_store, store_path
+
+app = command_app()
+
+
+@app.command()
+def run_command(
+    once: Annotated[bool, typer.Option("--once", help="Do what is due now, then end.")] = False,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="End when all campaigns are completed.")] = False,
+    project: ProjectOption = None,
+    store: StoreOption = None,
+) -> None:
+    """
+    Run published campaigns.
+
+    Begins steps at their times and sends their messages, until it is asked to
+    end (Ctrl-C, SIGTERM): then what is under way is finished and recorded.
+
+    Example: campaignctl run --until-idle
+    """
+    if once and until_idle:
+        raise UsageError("U101", "`--once` and `--until-idle` exclude each other", "use one of them")
+    opened = opened_project(project)
+    until = Until.DONE_FOR_NOW if once else Until.IDLE if until_idle else Until.ASKED
+    clock = SystemClock()
+    path = store_path(opened, store)
+    with (
+        opened_store(path, clock) as the_store,
+        daemon_for(the_store, path, opened, clock, show_report) as daemon,
+        ends_on_signals(daemon),
+    ):
+        daemon.run(until)
+
+
+def show_report(report: TickReport) -> None:
+    """What a pass did, one line each."""
+    for name in report.started:
+        say(f"started {name}")
+    if report.sent:
+        say(f"sent {report.sent}")
+    for name in report.finished:
+        say(f"finished {name}")
+    for name in report.held:
+        say(f"held {name}: too late, a person has to decide")
+    for trouble in report.troubles:
+        say(f"the channel does not take messages: {trouble}")
