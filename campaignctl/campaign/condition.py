@@ -45,17 +45,13 @@ class AttributeCondition(Model):
     attribute: AttributeName = Field(description="The attribute to look at.", examples=["country"])
     eq: Value = Field(None, description="Is equal to this.", examples=["FR"])
     ne: Value = Field(None, description="Is missing, or not equal to this.")
-    in_: list[Value] = Field(
-        [], alias="in", min_length=1, description="Is one of these.", examples=[["FR", "BE"]]
-    )
+    in_: list[Value] = Field([], alias="in", min_length=1, description="Is one of these.", examples=[["FR", "BE"]])
     not_in: list[Value] = Field([], min_length=1, description="Is missing, or none of these.")
     gt: Value = Field(None, description="Is greater than this.")
     gte: Value = Field(None, description="Is greater than this, or equal.", examples=[100])
     lt: Value = Field(None, description="Is less than this.")
     lte: Value = Field(None, description="Is less than this, or equal.")
-    between: list[Value] = Field(
-        [], min_length=2, max_length=2, description="Lies between two values, both included."
-    )
+    between: list[Value] = Field([], min_length=2, max_length=2, description="Lies between two values, both included.")
     contains: Text = Field("", description="Is text that contains this.")
     not_contains: Text = Field("", description="Is text that does not contain this.")
     starts_with: Text = Field("", description="Is text that begins with this.")
@@ -101,9 +97,7 @@ class AttributeCondition(Model):
     @property
     def operand(self) -> Literal | list[Literal] | timedelta:
         """What the attribute is compared with."""
-        value: Literal | list[Literal] | timedelta = getattr(
-            self, "in_" if self.operator == "in" else self.operator
-        )
+        value: Literal | list[Literal] | timedelta = getattr(self, "in_" if self.operator == "in" else self.operator)
         return value
 
 
@@ -151,12 +145,8 @@ class SegmentCondition(Model):
 class MessageReference(Model):
     """Messages of this or another campaign."""
 
-    message: Text = Field(
-        description="`step`, `campaign/step` or `campaign`.", examples=["spring-sale/invitation"]
-    )
-    within: Duration | None = Field(
-        None, description="Only events of the last so many days.", examples=["30d"]
-    )
+    message: Text = Field(description="`step`, `campaign/step` or `campaign`.", examples=["spring-sale/invitation"])
+    within: Duration | None = Field(None, description="Only events of the last so many days.", examples=["30d"])
     link: Text | None = Field(None, description="Only clicks on links that begin with this.")
 
 
@@ -166,9 +156,7 @@ _Reference = Annotated[Annotated[Text, AS_TEXT] | Annotated[MessageReference, AS
 class EventCondition(Model):
     """Something happened with a message to this contact."""
 
-    received: _Reference = Field(
-        None, description="Was sent this message.", examples=["spring-sale/invitation"]
-    )
+    received: _Reference = Field(None, description="Was sent this message.", examples=["spring-sale/invitation"])
     opened: _Reference = Field(None, description="Opened this message.")
     clicked: _Reference = Field(None, description="Clicked in this message.")
     bounced: _Reference = Field(None, description="This message came back.")

@@ -203,9 +203,7 @@ BY_KIND = Discriminator(_kind_tag)
 Text = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
 Name = Annotated[
     str,
-    *read_as(
-        _matching(NAME), "a name (small letters, digits and `-`)", "spring-sale", pattern=NAME, code="C113"
-    ),
+    *read_as(_matching(NAME), "a name (small letters, digits and `-`)", "spring-sale", pattern=NAME, code="C113"),
 ]
 AttributeName = Annotated[
     str, *read_as(_matching(ATTRIBUTE), "the name of an attribute", "country", pattern=ATTRIBUTE, code="C113")
@@ -218,9 +216,7 @@ Count = Annotated[
 Flag = Annotated[
     bool, *read_as(_flag, "`true` or `false`", "true", stored_as=bool), WithJsonSchema({"type": "boolean"})
 ]
-Value = Annotated[
-    Any, BeforeValidator(read_literal), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
-]
+Value = Annotated[Any, BeforeValidator(read_literal), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
 Time = Annotated[
     When,
     *read_as(

@@ -45,11 +45,12 @@ class CampaignFile:
             hint,
             severity,
             self.source.name,
-            self.source.span(self._written(path), at_key=at_key),
+            self.source.span(self.written(path), at_key=at_key),
             step,
         )
 
-    def _written(self, path: Path) -> Path:
+    def written(self, path: Path) -> Path:
+        """A path of the full form as this file writes it."""
         if self.is_short:
             if path[:2] == ("steps", 0):
                 return path[2:]
@@ -70,11 +71,7 @@ def campaign_from(source: Source) -> CampaignFile | list[Problem]:
     """The campaign that *source* describes, or what is wrong with its shape."""
     value = source.value
     if not isinstance(value, dict):
-        return [
-            Problem(
-                "C105", "a campaign file holds a mapping", "begin it with `campaign: NAME`", file=source.name
-            )
-        ]
+        return [Problem("C105", "a campaign file holds a mapping", "begin it with `campaign: NAME`", file=source.name)]
     is_short = is_short_form(value)
     try:
         if is_short:
@@ -93,9 +90,7 @@ def is_short_form(value: dict[str, Any]) -> bool:
 
 def _full_form(single: SingleSend, value: dict[str, Any]) -> Campaign:
     """The same campaign with a starter and one step that has the campaign's name."""
-    heading = {
-        key: value[key] for key in ("campaign", "title", "list", "timezone", "if_late") if key in value
-    }
+    heading = {key: value[key] for key in ("campaign", "title", "list", "timezone", "if_late") if key in value}
     step = {"id": single.campaign} | {key: value[key] for key in ("at", "email", "sms") if key in value}
     return Campaign.model_validate({**heading, "starter": {"segment": value["segment"]}, "steps": [step]})
 

@@ -27,9 +27,7 @@ class ApiRequest(Model):
 class SegmentStarter(Model):
     """A segment of the list takes part, frozen when the campaign starts."""
 
-    segment: NamedCondition = Field(
-        description="Who takes part: a condition, a list of them, or a segment's name."
-    )
+    segment: NamedCondition = Field(description="Who takes part: a condition, a list of them, or a segment's name.")
 
 
 class ApiStarter(Model):
@@ -61,9 +59,7 @@ class Heading(Model):
         description="The list of contacts, declared in campaignctl.yaml.",
         examples=["customers"],
     )
-    timezone: ZoneName | None = Field(
-        None, description="The zone of all wall times; the project's otherwise."
-    )
+    timezone: ZoneName | None = Field(None, description="The zone of all wall times; the project's otherwise.")
     if_late: IfLate = Field(
         None, description="What happens to steps that could not run in time because nothing was running."
     )
@@ -79,9 +75,7 @@ class Campaign(Heading):
 class SingleSend(Heading):
     """One message to a segment: the short form."""
 
-    segment: NamedCondition = Field(
-        description="Who gets it: a condition, a list of them, or a segment's name."
-    )
+    segment: NamedCondition = Field(description="Who gets it: a condition, a list of them, or a segment's name.")
     at: Time = Field(description="When it leaves: wall time in the campaign's zone, or an instant.")
     email: Email | None = Field(None, description="The message, by e-mail.")
     sms: Sms | None = Field(None, description="The message, by SMS.")

@@ -35,10 +35,6 @@ def instant_of(text: str, zone: ZoneInfo | None) -> datetime | None:
     datetime.datetime(2026, 1, 31, 0, 0, tzinfo=datetime.timezone.utc)
     """
     try:
-        return (
-            When.parse(f"{text} 00:00" if _DAY.fullmatch(text) else text)
-            .at(zone or ZoneInfo("UTC"))
-            .astimezone(UTC)
-        )
+        return When.parse(f"{text} 00:00" if _DAY.fullmatch(text) else text).at(zone or ZoneInfo("UTC")).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -115,9 +115,7 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self._complain(
-                        "C105", "the file holds more than one document", "keep one campaign a file", event
-                    )
+                    self._complain("C105", "the file holds more than one document", "keep one campaign a file", event)
             elif isinstance(event, yaml.NodeEvent):
                 read = self._value(event, events, (), None)
                 value = value if documents > 1 else read
@@ -136,9 +134,7 @@ class _Reader:
             )
             return Plain("")
         if event.anchor is not None:
-            self._complain(
-                "C103", f"an anchor (`&{event.anchor}`) is not part of the language", "leave it out", event
-            )
+            self._complain("C103", f"an anchor (`&{event.anchor}`) is not part of the language", "leave it out", event)
         if event.tag is not None and event.tag != "!":
             self._complain("C103", "a tag (`!…`) is not part of the language", "leave it out", event)
         if isinstance(event, yaml.ScalarEvent):
@@ -177,9 +173,7 @@ class _Reader:
     def _key(self, event: Any, events: Any, path: Path) -> str:
         if isinstance(event, yaml.ScalarEvent):
             if event.value == "<<" and not event.style:
-                self._complain(
-                    "C103", "a merge key (`<<`) is not part of the language", "write the keys out", event
-                )
+                self._complain("C103", "a merge key (`<<`) is not part of the language", "write the keys out", event)
             if event.anchor is not None or event.tag not in (None, "!"):
                 self._complain("C103", "a key has an anchor or a tag", "leave it out", event)
             return str(event.value)

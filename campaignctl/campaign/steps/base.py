@@ -35,9 +35,7 @@ class StepBase(Model):
     """One stop in a campaign."""
 
     id: Name = Field(description="The step's name, unique in the file.", examples=["invitation"])
-    at: Time | None = Field(
-        None, description="When it runs: wall time in the campaign's zone, or an instant."
-    )
+    at: Time | None = Field(None, description="When it runs: wall time in the campaign's zone, or an instant.")
     title: Text | None = Field(None, description="A title for people.", examples=["The invitation"])
     if_late: IfLate = Field(
         None,
@@ -54,9 +52,7 @@ class Gate(Model):
         {}, description="What the other system is told, as it expects it.", examples=[{"promo": "SPRING"}]
     )
     timeout: Duration | None = Field(None, description="How long to wait for the answer.", examples=["4h"])
-    on_timeout: Literal["release", "cancel"] = Field(
-        "cancel", description="What happens when no answer came in time."
-    )
+    on_timeout: Literal["release", "cancel"] = Field("cancel", description="What happens when no answer came in time.")
 
 
 class VariantTest(Model):
@@ -64,9 +60,7 @@ class VariantTest(Model):
 
     share: Share = Field(description="How much of the cohort takes part in the test.", examples=["20%"])
     metric: Literal["opens", "clicks", "conversions"] = Field(description="What decides.")
-    after: Duration | None = Field(
-        None, description="How long after the step the winner is decided.", examples=["3h"]
-    )
+    after: Duration | None = Field(None, description="How long after the step the winner is decided.", examples=["3h"])
     at: Time | None = Field(None, description="When the winner is decided, instead of `after`.")
     min_sample: Count = Field(0, description="Fewer contacts than this decide nothing.", examples=[1000])
     if_inconclusive: Literal["best", "first", "stop"] = Field(

@@ -26,9 +26,7 @@ class BodyPair(Model):
     """An HTML and a text template of the same message."""
 
     html: Text = Field(description="The template of the HTML part.", examples=["emails/launch.html"])
-    text: Text | None = Field(
-        None, description="The template of the text part; made from the HTML when left out."
-    )
+    text: Text | None = Field(None, description="The template of the text part; made from the HTML when left out.")
 
 
 class Track(Model):
@@ -45,9 +43,7 @@ class EmailVariant(Model):
     """One of several forms of the message."""
 
     name: Name = Field(description="The variant's name.", examples=["a"])
-    share: Share | None = Field(
-        None, description="Its part of the cohort; evenly where left out.", examples=["50%"]
-    )
+    share: Share | None = Field(None, description="Its part of the cohort; evenly where left out.", examples=["50%"])
     subject: Text | None = Field(None, description="Its own subject.")
     body: Body = Field(None, description="Its own body.")
     preheader: Text | None = Field(None, description="Its own preview text.")
@@ -57,9 +53,7 @@ class EmailVariant(Model):
 class Email(Model):
     """A message by e-mail."""
 
-    subject: Text | None = Field(
-        None, description="The subject, a template.", examples=["Our spring sale is open"]
-    )
+    subject: Text | None = Field(None, description="The subject, a template.", examples=["Our spring sale is open"])
     body: Body = Field(
         None,
         description="The template: a `.md`, `.html`, `.mjml` or `.txt` file, or `{html: …, text: …}`.",
@@ -72,19 +66,13 @@ class Email(Model):
         examples=["Shop <news@shop.example>"],
     )
     reply_to: Text | None = Field(None, description="Where answers go.", examples=["help@shop.example"])
-    preheader: Text | None = Field(
-        None, description="The line that mail programs show beside the subject, a template."
-    )
+    preheader: Text | None = Field(None, description="The line that mail programs show beside the subject, a template.")
     headers: dict[str, Text] = Field(
         {}, description="Further headers; their values are templates.", examples=[{"X-Campaign": "spring"}]
     )
-    attachments: list[Text] = Field(
-        [], description="Files that go with every copy.", examples=[["files/terms.pdf"]]
-    )
+    attachments: list[Text] = Field([], description="Files that go with every copy.", examples=[["files/terms.pdf"]])
     track: Track | None = Field(None, description="Whether opens and clicks are measured.")
-    topic: Name | None = Field(
-        None, description="The topic that a contact may unsubscribe from.", examples=["offers"]
-    )
+    topic: Name | None = Field(None, description="The topic that a contact may unsubscribe from.", examples=["offers"])
     rate: Rate | None = Field(None, description="At most so many messages a period.", examples=["200/s"])
     window: Window | None = Field(
         None, description="Only at these hours of the campaign's zone.", examples=["09:00-18:00"]

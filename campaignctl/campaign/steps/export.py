@@ -14,9 +14,7 @@ class Export(Model):
     """A file or request with the contacts, normalised and hashed as the network asks."""
 
     format: Literal["meta", "google", "tiktok", "csv"] = Field(description="Whose format it is.")
-    to: Text = Field(
-        description="A path in the project, or an endpoint's name.", examples=["exports/audience.csv"]
-    )
+    to: Text = Field(description="A path in the project, or an endpoint's name.", examples=["exports/audience.csv"])
 
 
 class ExportStep(StepBase):

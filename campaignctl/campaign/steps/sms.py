@@ -12,9 +12,7 @@ class SmsVariant(Model):
     """One of several forms of the text."""
 
     name: Name = Field(description="The variant's name.", examples=["a"])
-    share: Share | None = Field(
-        None, description="Its part of the cohort; evenly where left out.", examples=["50%"]
-    )
+    share: Share | None = Field(None, description="Its part of the cohort; evenly where left out.", examples=["50%"])
     text: Text = Field(description="Its own text, a template.")
 
 
@@ -24,9 +22,7 @@ class Sms(Model):
     text: Text | None = Field(
         None, description="The text, a template.", examples=["Last day! {{ link('https://shop.example') }}"]
     )
-    from_: Text | None = Field(
-        None, alias="from", description="The sender's number or name.", examples=["Shop"]
-    )
+    from_: Text | None = Field(None, alias="from", description="The sender's number or name.", examples=["Shop"])
     rate: Rate | None = Field(None, description="At most so many messages a period.", examples=["10/s"])
     window: Window | None = Field(
         None, description="Only at these hours of the campaign's zone.", examples=["09:00-18:00"]

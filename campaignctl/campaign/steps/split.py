@@ -20,9 +20,7 @@ class BranchBase(Model):
     """A sequence of steps that a part of the cohort takes."""
 
     name: Name = Field(description="The branch's name, unique in the split.", examples=["clicked"])
-    steps: list[AnyStep] = Field(
-        [], description="What these contacts get; they go on after the split without."
-    )
+    steps: list[AnyStep] = Field([], description="What these contacts get; they go on after the split without.")
 
 
 class SharedBranch(BranchBase):
@@ -50,9 +48,7 @@ _Reaction = Annotated[Annotated[_ReactionWord, AS_TEXT] | Annotated[ClickedLink,
 class EngagementBranch(BranchBase):
     """A branch for contacts that did, or did not do, something with a message."""
 
-    when: _Reaction = Field(
-        None, description="What they did; everybody else where left out.", examples=["clicked"]
-    )
+    when: _Reaction = Field(None, description="What they did; everybody else where left out.", examples=["clicked"])
 
     def reaction(self) -> Reaction | None:
         """
@@ -83,9 +79,7 @@ class RandomSplit(Model):
     """
 
     by: Literal["random"] = Field(description="By chance.")
-    branches: list[SharedBranch] = Field(
-        min_length=1, description="The branches; their shares add up to 100%."
-    )
+    branches: list[SharedBranch] = Field(min_length=1, description="The branches; their shares add up to 100%.")
 
     def rule(self) -> ByShare:
         return ByShare({branch.name: Fraction(branch.share) / 100 for branch in self.branches})
@@ -95,9 +89,7 @@ class SegmentSplit(Model):
     """Divide the cohort by conditions; the first branch that matches wins."""
 
     by: Literal["segment"] = Field(description="By conditions.")
-    branches: list[SegmentBranch] = Field(
-        min_length=1, description="The branches, in the order they are tried."
-    )
+    branches: list[SegmentBranch] = Field(min_length=1, description="The branches, in the order they are tried.")
 
     def rule(self) -> ByCondition:
         return ByCondition(tuple((branch.name, branch.when) for branch in self.branches))
@@ -108,9 +100,7 @@ class EngagementSplit(Model):
 
     by: Literal["engagement"] = Field(description="By what contacts did with a message.")
     of: Name = Field(description="The earlier email or sms step.", examples=["invitation"])
-    branches: list[EngagementBranch] = Field(
-        min_length=1, description="The branches, in the order they are tried."
-    )
+    branches: list[EngagementBranch] = Field(min_length=1, description="The branches, in the order they are tried.")
 
     def rule(self) -> ByEngagement:
         return ByEngagement(self.of, tuple((branch.name, branch.reaction()) for branch in self.branches))

@@ -14,13 +14,9 @@ class Webhook(Model):
     """Requests to an endpoint of the project."""
 
     endpoint: Name = Field(description="An endpoint of the project.", examples=["crm"])
-    per: Literal["contact", "batch"] = Field(
-        "contact", description="One request for each contact, or for many."
-    )
+    per: Literal["contact", "batch"] = Field("contact", description="One request for each contact, or for many.")
     batch: Count = Field(500, description="How many contacts a batch holds.")
-    body: Text | None = Field(
-        None, description="The template of the request's body.", examples=["hooks/order.json"]
-    )
+    body: Text | None = Field(None, description="The template of the request's body.", examples=["hooks/order.json"])
     rate: Rate | None = Field(None, description="At most so many requests a period.", examples=["50/s"])
 
 

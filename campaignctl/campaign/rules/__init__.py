@@ -1,0 +1,1 @@
+"""Checks across steps; each problem has its code."""

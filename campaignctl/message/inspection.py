@@ -1,0 +1,50 @@
+"""What a template uses, found without filling it in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from jinja2 import TemplateError, nodes
+from jinja2.meta import find_undeclared_variables
+
+from campaignctl.message.sandbox import CompiledTemplate, Sandbox, TemplateSyntaxProblem
+
+NAMES: Final = frozenset(
+    {"contact", "data", "gate", "campaign", "step", "link", "unsubscribe_url", "view_url", "postal_address"}
+)
+
+
+@dataclass
+class Inspection:
+    """Problems with their lines, and the attributes of the contact that are used."""
+
+    problems: list[tuple[str, int]] = field(default_factory=list)
+    unknown_names: list[tuple[str, int]] = field(default_factory=list)
+    attributes: list[tuple[str, int]] = field(default_factory=list)
+    known_names: frozenset[str] = NAMES
+
+
+def inspected(source: str) -> Inspection:
+    """Everything that can be said about the template *source* before there is a contact."""
+    found = Inspection()
+    try:
+        CompiledTemplate("template", source, is_html=True)
+        tree = Sandbox(is_html=True).parse(source)
+    except TemplateSyntaxProblem as problem:
+        found.problems.append((problem.message, problem.line))
+        return found
+    except TemplateError as failure:
+        found.problems.append((str(failure), getattr(failure, "lineno", None) or 1))
+        return found
+    undeclared = find_undeclared_variables(tree) - NAMES
+    for name in sorted(undeclared):
+        line = next((each.lineno for each in tree.find_all(nodes.Name) if each.name == name), 1)
+        found.unknown_names.append((name, line))
+    for used in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        if isinstance(used.node, nodes.Name) and used.node.name == "contact":
+            if isinstance(used, nodes.Getattr):
+                found.attributes.append((used.attr, used.lineno))
+            elif isinstance(used.arg, nodes.Const) and isinstance(used.arg.value, str):
+                found.attributes.append((used.arg.value, used.lineno))
+    return found

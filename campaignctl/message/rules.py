@@ -1,0 +1,134 @@
+"""Rules of messages: mailboxes, headers, templates, and what marketing mail has to carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from campaignctl.campaign.load import CampaignFile
+from campaignctl.campaign.rules.known import Known, placed_steps
+from campaignctl.campaign.source import Path
+from campaignctl.campaign.steps.email import BodyPair, Email, EmailStep
+from campaignctl.campaign.steps.set import SetStep
+from campaignctl.campaign.version import file_ending
+from campaignctl.diagnostics import Problem, Severity, Span, did_you_mean
+from campaignctl.message.address import parse_mailbox
+from campaignctl.message.headers import may_be_set
+
+_ALWAYS_KNOWN = frozenset({"id", "email", "phone"})
+
+
+def messages_can_be_made(file: CampaignFile, known: Known) -> Iterator[Problem]:
+    """C401 to C408, for every e-mail of the campaign."""
+    for path, step in placed_steps(file):
+        if isinstance(step, EmailStep):
+            here = (*path, "email")
+            yield from _mailboxes(file, here, step.email, known, step.id)
+            yield from _headers(file, here, step.email, step.id)
+            yield from _written_here(file, here, step.email, known, step.id)
+            yield from _bodies(file, here, step.email, known, step.id)
+        elif isinstance(step, SetStep):
+            for name, value in step.set.items():
+                if isinstance(value, str) and "{" in value:
+                    yield from _inline(file, (*path, "set", name), value, known, step.id)
+
+
+def _mailboxes(file: CampaignFile, path: Path, email: Email, known: Known, step: str) -> Iterator[Problem]:
+    if email.from_ is None and known.project.sender is None:
+        yield file.problem(
+            "C401", path, f"the message of `{step}` has no sender", "set `sender:` in campaignctl.yaml, or `from:` here",
+            at_key=True, step=step,
+        )  # fmt: skip
+    for key, value in (("from", email.from_), ("reply_to", email.reply_to)):
+        if value is not None and not _is_mailbox(value):
+            yield file.problem(
+                "C402", (*path, key), f"`{value}` is no mailbox", "write it like `Shop <news@shop.example>`", step=step
+            )
+    if email.from_ is None and known.project.sender is not None and not _is_mailbox(known.project.sender):
+        yield file.problem(
+            "C402", path, f"the project's sender `{known.project.sender}` is no mailbox",
+            "write it like `Shop <news@shop.example>`", at_key=True, step=step,
+        )  # fmt: skip
+
+
+def _is_mailbox(text: str) -> bool:
+    try:
+        parse_mailbox(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _headers(file: CampaignFile, path: Path, email: Email, step: str) -> Iterator[Problem]:
+    for name in email.headers:
+        if not may_be_set(name):
+            yield file.problem(
+                "C403", (*path, "headers", name), f"a campaign cannot set the header `{name}`",
+                "use a name that begins with `X-`", at_key=True, step=step,
+            )  # fmt: skip
+
+
+def _written_here(file: CampaignFile, path: Path, email: Email, known: Known, step: str) -> Iterator[Problem]:
+    for key, value in (("subject", email.subject), ("preheader", email.preheader)):
+        if value:
+            yield from _inline(file, (*path, key), value, known, step)
+    for name, value in email.headers.items():
+        yield from _inline(file, (*path, "headers", name), value, known, step)
+
+
+def _inline(file: CampaignFile, path: Path, source: str, known: Known, step: str) -> Iterator[Problem]:
+    for code, message, hint, _line in _troubles(source, known):
+        yield file.problem(code, path, message, hint, step=step)
+
+
+def _bodies(file: CampaignFile, path: Path, email: Email, known: Known, step: str) -> Iterator[Problem]:
+    paths = [email.body] if isinstance(email.body, str) else []
+    if isinstance(email.body, BodyPair):
+        paths = [each for each in (email.body.html, email.body.text) if each]
+    sources = {}
+    for name in paths:
+        content = known.read(name)
+        if isinstance(content, bytes) and file_ending(name) in ("md", "html", "htm", "mjml", "txt"):
+            try:
+                sources[name] = content.decode("utf-8-sig")
+            except UnicodeDecodeError:
+                yield file.problem(
+                    "C404", (*path, "body"), f"`{name}` is not UTF-8 text", "save it as UTF-8", step=step
+                )
+    for name, source in sources.items():
+        for code, message, hint, line in _troubles(source, known):
+            yield Problem(code, message, hint, Severity.ERROR, name, Span(line, 1, line, 2), step)
+    whole = "".join(sources.values())
+    if sources and "unsubscribe_url" not in whole:
+        yield file.problem(
+            "C407", (*path, "body"), f"the message of `{step}` has no link to unsubscribe",
+            "put `{{ unsubscribe_url }}` into its body", severity=Severity.WARNING, step=step,
+        )  # fmt: skip
+    if sources and "postal_address" not in whole:
+        yield file.problem(
+            "C408", (*path, "body"), f"the message of `{step}` has no postal address",
+            "put `{{ postal_address }}` into its body", severity=Severity.WARNING, step=step,
+        )  # fmt: skip
+    elif sources and not known.project.postal_address:
+        yield file.problem(
+            "C408", (*path, "body"), "the project has no `postal_address`, which the message shows",
+            "add it to campaignctl.yaml", step=step,
+        )  # fmt: skip
+
+
+def _troubles(source: str, known: Known) -> Iterator[tuple[str, str, str, int]]:
+    """Code, message, hint and line of everything wrong in one template."""
+    if "{" not in source:
+        return
+    # A file without templates is checked without the library.
+    from campaignctl.message.inspection import inspected
+
+    found = inspected(source)
+    for message, line in found.problems:
+        yield "C404", message, "mend the template", line
+    for name, line in found.unknown_names:
+        yield "C405", f"`{name}` is no name that templates know", did_you_mean(name, found.known_names), line
+    if known.attributes is not None:
+        for name, line in found.attributes:
+            if name.lower() not in known.attributes and name not in _ALWAYS_KNOWN:
+                hint = did_you_mean(name, known.attributes, "check its spelling, or bring it in with the contacts")
+                yield "C406", f"no contact of the list has the attribute `{name}`", hint, line
