@@ -40,13 +40,9 @@ class ProjectFiles:
             # Without O_NONBLOCK a named pipe would wait for a writer for ever.
             descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
         except FileNotFoundError:
-            return FileTrouble(
-                "missing", f"`{path}` does not exist", "paths are relative to the campaign's file"
-            )
+            return FileTrouble("missing", f"`{path}` does not exist", "paths are relative to the campaign's file")
         except OSError as failure:
-            return FileTrouble(
-                "unreadable", f"`{path}` cannot be read: {failure.strerror}", "check its permissions"
-            )
+            return FileTrouble("unreadable", f"`{path}` cannot be read: {failure.strerror}", "check its permissions")
         with open(descriptor, "rb") as opened:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):

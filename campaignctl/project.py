@@ -38,15 +38,9 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 class ListSettings(Model):
     """Which attributes of a list's contacts are what."""
 
-    key: AttributeName = Field(
-        description="The attribute that tells contacts apart.", examples=["customer_id"]
-    )
-    email: AttributeName | None = Field(
-        None, description="The attribute with the e-mail address.", examples=["email"]
-    )
-    phone: AttributeName | None = Field(
-        None, description="The attribute with the phone number.", examples=["mobile"]
-    )
+    key: AttributeName = Field(description="The attribute that tells contacts apart.", examples=["customer_id"])
+    email: AttributeName | None = Field(None, description="The attribute with the e-mail address.", examples=["email"])
+    phone: AttributeName | None = Field(None, description="The attribute with the phone number.", examples=["mobile"])
     timezone: AttributeName | None = Field(
         None, description="The attribute with the contact's time zone.", examples=["tz"]
     )
@@ -91,9 +85,7 @@ class Endpoint(Model):
     """A named HTTP address."""
 
     url: Text = Field(description="Where requests go.", examples=["https://compliance.shop.example/gate"])
-    secret: Text | None = Field(
-        None, description="What requests are signed with.", examples=["${GATE_SECRET}"]
-    )
+    secret: Text | None = Field(None, description="What requests are signed with.", examples=["${GATE_SECRET}"])
     headers: dict[str, Text] = Field(
         {}, description="Headers of every request.", examples=[{"Authorization": "Bearer ${TOKEN}"}]
     )
@@ -127,18 +119,12 @@ class Project(Model):
     """Lists, segments, channels, sender and rules that the campaigns of a folder share."""
 
     project: Name = Field(description="The project's name.", examples=["retail"])
-    store: Text = Field(
-        "campaignctl.db", description="The store: a file beside this one, or a database's URL."
-    )
+    store: Text = Field("campaignctl.db", description="The store: a file beside this one, or a database's URL.")
     timezone: ZoneName | None = Field(
         None, description="The zone of campaigns that name none.", examples=["Europe/Paris"]
     )
-    sender: Text | None = Field(
-        None, description="Who messages are from.", examples=["Shop <news@shop.example>"]
-    )
-    postal_address: Text | None = Field(
-        None, description="The postal address that marketing mail has to show."
-    )
+    sender: Text | None = Field(None, description="Who messages are from.", examples=["Shop <news@shop.example>"])
+    postal_address: Text | None = Field(None, description="The postal address that marketing mail has to show.")
     public_url: Text | None = Field(
         None, description="Where `campaignctl serve` is reachable.", examples=["https://mail.shop.example"]
     )
@@ -152,9 +138,7 @@ class Project(Model):
     )
     lists: dict[Name, ListSettings] = Field({}, description="The lists of contacts.")
     segments: dict[Name, NamedCondition] = Field({}, description="Named conditions.")
-    segment: NamedCondition | None = Field(
-        None, description="The project's own, added to every starter and send."
-    )
+    segment: NamedCondition | None = Field(None, description="The project's own, added to every starter and send.")
     channels: Channels = Field(
         Channels.model_construct(email=None, sms=None),
         description="What carries messages; the outbox otherwise.",
@@ -194,11 +178,7 @@ def load_project(folder: Path, environment: Mapping[str, str]) -> ProjectFile | 
     if not isinstance(source, Source):
         return source
     if not isinstance(source.value, dict):
-        return [
-            Problem(
-                "C105", "a project file holds a mapping", "begin it with `project: NAME`", file=PROJECT_FILE
-            )
-        ]
+        return [Problem("C105", "a project file holds a mapping", "begin it with `project: NAME`", file=PROJECT_FILE)]
     try:
         return ProjectFile(folder, source, Project.model_validate(filled_in(source.value, environment)))
     except ValidationError as failure:
@@ -221,9 +201,7 @@ def filled_in(value: Value, environment: Mapping[str, str]) -> Value:
         return [filled_in(inner, environment) for inner in value]
     if "${" not in value:
         return value
-    text = _VARIABLE.sub(
-        lambda found: environment.get(found[1]) or (found[0] if found[2] is None else found[2]), value
-    )
+    text = _VARIABLE.sub(lambda found: environment.get(found[1]) or (found[0] if found[2] is None else found[2]), value)
     return Plain(text) if isinstance(value, Plain) else text
 
 

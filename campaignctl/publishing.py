@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from campaignctl.campaign.load import CampaignFile
 from campaignctl.campaign.model import ApiStarter, Campaign
@@ -13,14 +14,16 @@ from campaignctl.campaign.steps.union import RunnableStep, every_step, verb_of
 from campaignctl.campaign.version import Version, files_named_by, version_of
 from campaignctl.campaign.when import wall_text
 from campaignctl.diagnostics import listed
+from campaignctl.engine.messages import Messages
 from campaignctl.errors import RefusedError
 from campaignctl.files import FileTrouble, ProjectFiles
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.flow.tree import stops
-from campaignctl.ports import LiveCampaign, LiveStep
+from campaignctl.message.content import RenderedEmail
+from campaignctl.ports import Candidate, LiveCampaign, LiveStep
 from campaignctl.project import Project
 from campaignctl.store.ledger import SqlLedger, SqlStore
-from campaignctl.store.lists import list_named
+from campaignctl.store.lists import contact_by_key, contact_values, list_named
 
 
 @dataclass(frozen=True)
@@ -197,7 +200,7 @@ def _refuse_past(planned: Sequence[LiveStep], version: Version, now: datetime) -
             f"the time of {listed(past, 'and')} is past: it is {at} in {version.content.timezone}",
             "give later times, or use `--now` for the first step",
         )
-    for before, after in zip(planned, planned[1:], strict=False):
+    for before, after in pairwise(planned):
         if before.position == 0 and before.at and after.at and after.at < before.at:
             raise RefusedError(
                 "P106",
@@ -263,3 +266,40 @@ def known_campaign(ledger: SqlLedger, name: str) -> LiveCampaign:
         hint = f"there is {listed(names, 'and')}" if names else "publish one first"
         raise RefusedError("P100", f"no campaign is named `{name}`", hint)
     return found
+
+
+def least_gap(version: Version) -> int | None:
+    """The shortest time between a step and the one before it on its way, in seconds; None with fewer than two."""
+    places = stops(version.campaign)
+    at = {stop.id: stop.step.at.at(version.zone) for stop in places if stop.step.at is not None}
+    gaps = [
+        int((at[stop.id] - max(at[name] for name in stop.before if name in at)).total_seconds())
+        for stop in places
+        if stop.id in at and any(name in at for name in stop.before)
+    ]
+    return min(gaps, default=None)
+
+
+def previewed(ledger: SqlLedger, version: Version, step: str, contact_key: str, now: datetime) -> RenderedEmail:
+    """
+    The message of *step* as one contact would get it now.
+
+    Raises:
+        RefusedError: there is no such e-mail step, or no such contact.
+        RenderError: the template cannot be filled in.
+    """
+    emails = [each.id for each in every_step(version.campaign.steps) if isinstance(each, EmailStep)]
+    if step not in emails:
+        raise RefusedError("P109", f"`{step}` is no e-mail step of the campaign", f"there is {listed(emails, 'and')}")
+    contacts = list_named(ledger.connection, version.campaign.list_name)
+    row = None if contacts is None else contact_by_key(ledger.connection, contacts, contact_key)
+    if contacts is None or row is None:
+        raise RefusedError("P111", f"the list has no contact `{contact_key}`", "see `campaignctl contacts show`")
+    values = contact_values(contacts, row)
+    settings = version.content.contacts
+    address = values.get(settings.email) if settings.email else None
+    candidate = Candidate(0, contact_key, None if address is None else str(address), values, now, 0)
+    trial = LiveCampaign(
+        0, version.campaign.campaign, contacts.name, "preview", 0, CampaignState.ACTIVE, now, None, None, None, ()
+    )
+    return Messages(version).render(trial, step, candidate)

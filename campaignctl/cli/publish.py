@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from campaignctl.campaign.when import wall_text
+from campaignctl.cli.attributes import attributes_of
 from campaignctl.cli.options import (
     Format,
     FormatOption,
@@ -25,7 +26,7 @@ from campaignctl.clock import SystemClock
 from campaignctl.diagnostics import has_errors
 from campaignctl.errors import UsageError
 from campaignctl.publishing import frozen, publish
-from campaignctl.validation import validate_file
+from campaignctl.validation import check_file
 from campaignctl.wiring import opened_store, store_path
 
 app = command_app()
@@ -53,7 +54,7 @@ def publish_command(
     opened = opened_project(project, file.resolve())
     clock = SystemClock()
     with opened_store(store_path(opened, store), clock) as the_store:
-        checked = validate_file(file, opened, the_store)
+        checked = check_file(file, opened, attributes_of(the_store))
         if checked.problems:
             show_problems(checked.problems, checked.texts)
         if checked.file is None or has_errors(checked.problems):

@@ -41,10 +41,14 @@ def inspected(source: str) -> Inspection:
     for name in sorted(undeclared):
         line = next((each.lineno for each in tree.find_all(nodes.Name) if each.name == name), 1)
         found.unknown_names.append((name, line))
-    for used in tree.find_all((nodes.Getattr, nodes.Getitem)):
-        if isinstance(used.node, nodes.Name) and used.node.name == "contact":
-            if isinstance(used, nodes.Getattr):
-                found.attributes.append((used.attr, used.lineno))
-            elif isinstance(used.arg, nodes.Const) and isinstance(used.arg.value, str):
-                found.attributes.append((used.arg.value, used.lineno))
+    for dotted in tree.find_all(nodes.Getattr):
+        if _is_contact(dotted.node):
+            found.attributes.append((dotted.attr, dotted.lineno))
+    for item in tree.find_all(nodes.Getitem):
+        if _is_contact(item.node) and isinstance(item.arg, nodes.Const) and isinstance(item.arg.value, str):
+            found.attributes.append((item.arg.value, item.lineno))
     return found
+
+
+def _is_contact(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name) and node.name == "contact"

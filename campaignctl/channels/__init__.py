@@ -1,0 +1,1 @@
+"""What carries messages out: one module or package per technology."""
