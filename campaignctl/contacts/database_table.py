@@ -51,7 +51,7 @@ class TableReader:
             with closing(sqlite.connect(address, uri=True)) as connection:
                 # The file may be anybody's: its views and triggers get no say.
                 connection.execute("PRAGMA trusted_schema = OFF")
-                yield sqlite_utils.Database(connection, use_old_upsert=True)
+                yield sqlite_utils.Database(connection)
         except sqlite.Error as failure:
             raise WorkFailedError(
                 "S305", f"`{self._source.path}` is no readable SQLite database", "check the file, or say `--format`"

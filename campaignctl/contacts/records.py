@@ -7,6 +7,8 @@ from itertools import islice
 
 from campaignctl.contacts.batch import Batch, Cell, rows_at_once
 from campaignctl.contacts.rejection import Reason, RejectedRow
+from campaignctl.contacts.source import MAX_COLUMNS
+from campaignctl.errors import WorkFailedError
 
 # A record with the line it begins on, or what is wrong with that line.
 Record = tuple[int, Mapping[str, object] | str]
@@ -52,6 +54,8 @@ class RecordColumns:
     def _place(self, name: str, value: object) -> int:
         place = self._places.get(name)
         if place is None:
+            if len(self.headers) >= MAX_COLUMNS:
+                raise WorkFailedError("S304", f"there are more than {MAX_COLUMNS} columns", "leave some out")
             place = self._places[name] = len(self.headers)
             self.headers.append(name)
         if isinstance(value, str) and value:
@@ -69,5 +73,10 @@ def _cell(name: str, value: object) -> str:
             return "true" if value else "false"
         case int() | float():
             return repr(value)
-    kind = {dict: "an object", list: "an array", bytes: "binary data"}.get(type(value), "something else")
+        case dict():
+            kind = "an object"
+        case list():
+            kind = "an array"
+        case _:
+            kind = "binary data"
     raise NoCellError(f"`{name[:80]}` holds {kind}, not a single value")

@@ -22,9 +22,9 @@ class SeparatedReader:
     def __init__(self, source: Source) -> None:
         self._source = source
         self.text_columns: set[int] = set()
+        separator = "\t" if source.known_format() is Format.TSV else self._likely_separator(source)
         self._bytes, self._text = open_text(source)
-        self._separator = "\t" if source.known_format() is Format.TSV else self._likely_separator()
-        self._rows = csv.reader(self._text, delimiter=self._separator, strict=True)
+        self._rows = csv.reader(self._text, delimiter=separator, strict=True)
         self._next_line = 1
         self.headers: list[str] = self._read_header()
 
@@ -38,13 +38,13 @@ class SeparatedReader:
             while rows := self._next_rows(size):
                 yield self._batch(rows)
 
-    def _likely_separator(self) -> str:
+    @staticmethod
+    def _likely_separator(source: Source) -> str:
         """A comma, unless the first line has more semicolons: spreadsheets write those where the comma is decimal."""
-        with self._source.translated():
-            first = self._text.readline(MAX_LINE_BYTES)
-            self._text.seek(0)
-        self._bytes.done = 0
-        return max(",;", key=lambda separator: len(first.split(separator)))
+        _, text = open_text(source)
+        with text, source.translated():
+            first = text.readline(MAX_LINE_BYTES)
+        return max(",;", key=first.count)
 
     def _read_header(self) -> Fields:
         while rows := self._next_rows(1):

@@ -121,9 +121,10 @@ class Source:
     def _undecodable(self) -> WorkFailedError:
         """Look for the line once more: the decoder counts bytes of its own buffer only."""
         decoder = codecs.getincrementaldecoder(self.codec())()
-        line = 1
+        line = 0
         with self.path.open("rb") as file:
-            for line, content in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES), b""), 1):
+            while content := file.readline(MAX_LINE_BYTES):
+                line += 1
                 try:
                     decoder.decode(content)
                 except UnicodeError:

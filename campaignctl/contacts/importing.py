@@ -1,0 +1,259 @@
+"""Importing: a file of contacts becomes contacts of a list, all of them or none."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, insert
+
+from campaignctl.campaign.attribute import AttributeType
+from campaignctl.contacts.batch import Batch, Reader
+from campaignctl.contacts.column import Faults, FileColumn
+from campaignctl.contacts.headers import HeaderNames
+from campaignctl.contacts.reading import open_source
+from campaignctl.contacts.rejection import Reason, RejectedRow, Rejections
+from campaignctl.contacts.source import Source
+from campaignctl.contacts.staging import Merged, Staging, merge, on_one_connection, shared_addresses
+from campaignctl.errors import RefusedError, WorkFailedError
+from campaignctl.store.database import Database
+from campaignctl.store.instants import stored
+from campaignctl.store.lists import (
+    Attribute,
+    ContactList,
+    add_attributes,
+    check_key,
+    ensure_list,
+    list_named,
+    widen_to_number,
+)
+from campaignctl.store.tables import journal
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """
+    Which attributes of the list are what, and what the user says about types.
+
+    `normal_address` gives an e-mail address in the form that is kept, or None
+    where it is none. `types` holds for attributes that the list does not have.
+    """
+
+    list_name: str
+    key: str
+    email: str | None
+    phone: str | None
+    normal_address: Callable[[str], str | None]
+    types: Mapping[str, AttributeType] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """
+    What an import did: read = added + changed + unchanged + rejected_count.
+
+    `rejected` holds the first rejected rows, in order. `shared_addresses` counts
+    the e-mail addresses that several contacts of the list have in common: each
+    of those contacts gets each message.
+    """
+
+    read: int
+    added: int
+    changed: int
+    unchanged: int
+    rejected_count: int
+    rejected_by_reason: Mapping[Reason, int]
+    rejected: Sequence[RejectedRow]
+    attributes_added: Mapping[str, AttributeType]
+    attributes_widened: Sequence[str]
+    renamed_headers: Mapping[str, str]
+    shared_addresses: int
+    seconds: float
+
+
+def import_contacts(
+    database: Database,
+    source: Source,
+    *,
+    list_name: str,
+    key: str,
+    email: str | None,
+    phone: str | None,
+    normal_address: Callable[[str], str | None],
+    now: datetime,
+    types: Mapping[str, AttributeType] | None = None,
+    progress: Callable[[int], None] = lambda _done: None,
+    actor: str = "",
+) -> ImportReport:
+    """
+    Add the contacts of *source* to the list, or change those that it has, by key.
+
+    A column that the file lacks keeps its values; an empty cell takes the value
+    away. The list changes in one transaction after the whole file was read: an
+    import that was interrupted changed nothing. *progress* is told how many
+    bytes of the file were worked through.
+
+    Raises:
+        UsageError: the file's kind, encoding or table has to be said.
+        WorkFailedError: the file cannot be read, or not be trusted.
+        RefusedError: it does not go with the list as it is.
+    """
+    started = time.perf_counter()
+    wanted = Wanted(list_name, key, email, phone, normal_address, types or {})
+    with on_one_connection(database) as pinned:
+        with pinned.reading() as connection:
+            known = list_named(connection, list_name)
+        intake = Intake(open_source(source), Staging(pinned), wanted, known)
+        for done in intake.read_all():
+            progress(done)
+        with pinned.writing() as connection:
+            contact_list, merged = _carry_over(connection, intake, wanted, known)
+            shared = shared_addresses(connection, contact_list, email) if email and intake.has(email) else 0
+            report = intake.report(merged, shared, time.perf_counter() - started)
+            _record(connection, report, list_name, actor, now)
+    return report
+
+
+class Intake:
+    """Takes a file in: names and checks its columns, and lets good rows wait for the end."""
+
+    def __init__(self, reader: Reader, staging: Staging, wanted: Wanted, known: ContactList | None) -> None:
+        self._reader = reader
+        self._staging = staging
+        self._wanted = wanted
+        self._known = known
+        if known is not None:
+            check_key(known, wanted.key)
+        spelled = [] if known is None else [attribute.name for attribute in known.attributes.values()]
+        roles = [name for name in (wanted.key, wanted.email, wanted.phone) if name]
+        self._names = HeaderNames([*roles, *wanted.types, *spelled])
+        self._types = {name.lower(): kind for name, kind in wanted.types.items()}
+        self.columns: list[FileColumn] = []
+        self.rejections = Rejections()
+        self._read = 0
+
+    def read_all(self) -> Iterator[int]:
+        """Take in the file batch by batch; gives the bytes worked through after each."""
+        self._add_new_columns()
+        for batch in self._reader.batches():
+            self._add_new_columns()
+            for row in batch.rejected:
+                self.rejections.add(row)
+            self._read += len(batch.lines) + len(batch.rejected)
+            self._take(batch)
+            yield self._reader.done
+        if not self.has(self._wanted.key):
+            raise WorkFailedError(
+                "S307",
+                f"no column is the key `{self._wanted.key}` of the list `{self._wanted.list_name}`",
+                "name a column so, or say another `key:` in the project file",
+            )
+        self.rejections.add_duplicates(*self._staging.take_out_duplicates(self._key_place()))
+
+    def has(self, name: str) -> bool:
+        """Whether the file has a column for this attribute."""
+        return any(column.name.lower() == name.lower() for column in self.columns)
+
+    def _key_place(self) -> int:
+        return next(place for place, column in enumerate(self.columns) if column.is_key)
+
+    def _add_new_columns(self) -> None:
+        new = [self._column(self._names.add(header)) for header in self._reader.headers[len(self.columns) :]]
+        self.columns += new
+        self._staging.add_columns(len(new))
+        for place in self._reader.text_columns:
+            self.columns[place].was_written_as_text()
+
+    def _column(self, name: str) -> FileColumn:
+        lower, wanted = name.lower(), self._wanted
+        is_key = lower == wanted.key.lower()
+        is_email = wanted.email is not None and lower == wanted.email.lower()
+        is_phone = wanted.phone is not None and lower == wanted.phone.lower()
+        kept = None if self._known is None else self._known.attribute(name)
+        said = self._types.get(lower)
+        if is_key or is_email or is_phone:
+            kind: AttributeType | None = AttributeType.TEXT
+        else:
+            kind = kept.type if kept is not None else said
+        if kind is not None and said not in (None, kind):
+            raise RefusedError(
+                "S204",
+                f"the attribute `{name}` is of type {kind}, not {said}",
+                "leave its type out, or use another name",
+            )
+        return FileColumn(
+            name,
+            kind,
+            is_key=is_key,
+            is_for_spreadsheets=self._reader.is_for_spreadsheets,
+            normal_address=wanted.normal_address if is_email else None,
+        )
+
+    def _take(self, batch: Batch) -> None:
+        faults: Faults = {}
+        columns = [column.checked(cells, faults) for column, cells in zip(self.columns, batch.columns, strict=True)]
+        lines = batch.lines
+        if faults:
+            keys = batch.columns[self._key_place()] if self.has(self._wanted.key) else ()
+            for place in sorted(faults):
+                shown = keys[place] if keys else None
+                self.rejections.add(RejectedRow(lines[place], (shown or "")[:80], *faults[place]))
+            good = [place for place in range(len(lines)) if place not in faults]
+            lines = [lines[place] for place in good]
+            columns = [[cells[place] for place in good] for cells in columns]
+        self._staging.add(lines, columns)
+
+    def report(self, merged: Merged, shared: int, seconds: float) -> ImportReport:
+        new = {column.name: column.type for column in self.columns if not self._is_known(column.name)}
+        return ImportReport(
+            read=self._read,
+            added=merged.added,
+            changed=merged.changed,
+            unchanged=merged.unchanged,
+            rejected_count=self.rejections.count,
+            rejected_by_reason=dict(self.rejections.by_reason),
+            rejected=tuple(self.rejections.rows),
+            attributes_added=new,
+            attributes_widened=tuple(column.name for column in self.columns if column.is_widened),
+            renamed_headers=dict(self._names.renamed),
+            shared_addresses=shared,
+            seconds=seconds,
+        )
+
+    def _is_known(self, name: str) -> bool:
+        return self._known is not None and self._known.attribute(name) is not None
+
+
+def _carry_over(
+    connection: Connection, intake: Intake, wanted: Wanted, seen: ContactList | None
+) -> tuple[ContactList, Merged]:
+    """From the waiting rows to the list, which must still be as it was when the file was checked against it."""
+    if _shape(list_named(connection, wanted.list_name)) != _shape(seen):
+        raise RefusedError(
+            "S205", f"the attributes of `{wanted.list_name}` were changed while the file was read", "import it again"
+        )
+    contact_list = ensure_list(connection, wanted.list_name, wanted.key)
+    new = {column.name: column.type for column in intake.columns if contact_list.attribute(column.name) is None}
+    contact_list = add_attributes(connection, contact_list, new)
+    for column in intake.columns:
+        if column.is_widened:
+            contact_list = widen_to_number(connection, contact_list, column.name)
+    return contact_list, merge(connection, contact_list, intake.columns)
+
+
+def _shape(contact_list: ContactList | None) -> tuple[str, Mapping[str, Attribute]] | None:
+    return None if contact_list is None else (contact_list.key_attribute, contact_list.attributes)
+
+
+def _record(connection: Connection, report: ImportReport, list_name: str, actor: str, now: datetime) -> None:
+    detail = {
+        "list": list_name,
+        "read": report.read,
+        "added": report.added,
+        "changed": report.changed,
+        "rejected": report.rejected_count,
+    }
+    connection.execute(insert(journal).values(at=stored(now), actor=actor, action="import", detail=json.dumps(detail)))
