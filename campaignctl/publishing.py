@@ -67,7 +67,7 @@ def needed_and_missing(campaign: Campaign, project: Project) -> Iterator[tuple[s
                 if key in step.email.model_fields_set:
                     yield where, f"`{key}`"
     for key in ("quiet_hours", "frequency_cap"):
-        if key in project.send.model_fields_set:
+        if getattr(project.send, key) is not None:
             yield "the project", f"`send.{key}`"
     if project.approval.required:
         yield "the project", "`approval.required`"

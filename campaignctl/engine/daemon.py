@@ -34,6 +34,7 @@ class Daemon:
         self._clock = clock
         self._show = show
         self._ending = threading.Event()
+        self.wake_at: datetime | None = None
 
     def end(self) -> None:
         """Begin nothing more; what is under way is finished."""
@@ -44,6 +45,7 @@ class Daemon:
         while not self._ending.is_set():
             report = self._engine.tick(self._clock.now, self._ending.is_set)
             self._show(report)
+            self.wake_at = report.wake_at
             if report.did_something:
                 continue
             now = self._clock.now()

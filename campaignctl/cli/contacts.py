@@ -1,0 +1,188 @@
+"""`campaignctl contacts`: bring contacts in, and look at them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from campaignctl.campaign.attribute import AttributeType
+from campaignctl.cli.options import (
+    Format,
+    FormatOption,
+    ProjectOption,
+    StoreOption,
+    actor,
+    command_app,
+    opened_project,
+)
+from campaignctl.cli.show import document, say, table
+from campaignctl.clock import SystemClock
+from campaignctl.contacts.importing import ImportReport, import_contacts
+from campaignctl.contacts.source import Format as FileFormat
+from campaignctl.contacts.source import Source
+from campaignctl.diagnostics import did_you_mean
+from campaignctl.errors import RefusedError, UsageError
+from campaignctl.message.address import normal_address
+from campaignctl.project import ListSettings, ProjectFile
+from campaignctl.store.lists import contact_by_key, contact_values, list_named
+from campaignctl.wiring import opened_store, store_path
+
+app = command_app()
+ListArgument = Annotated[str, typer.Argument(metavar="LIST", help="A list of the project.")]
+
+# So many rejected rows are shown; the JSON form holds more.
+_SHOWN = 20
+
+
+@app.command("import")
+def import_command(
+    list_name: ListArgument,
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON, NDJSON, or a SQLite database.")],
+    input_format: Annotated[
+        FileFormat | None, typer.Option("--input-format", help="Its form, if its name does not tell.")
+    ] = None,
+    encoding: Annotated[str, typer.Option("--encoding", help="The encoding of a text file.")] = "utf-8",
+    table_name: Annotated[str | None, typer.Option("--table", help="The table of a SQLite database.")] = None,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", metavar="ATTRIBUTE=TYPE", help="The type of a new attribute.")
+    ] = None,
+    format_: FormatOption = Format.TEXT,
+    project: ProjectOption = None,
+    store: StoreOption = None,
+) -> None:
+    """
+    Bring contacts in: new ones are added, known ones (by key) changed.
+
+    Rows that cannot be taken are reported with their line and reason; the list
+    changes when the whole file was read, or not at all.
+
+    Example: campaignctl contacts import customers contacts.csv
+    """
+    opened = opened_project(project)
+    settings = _settings(opened, list_name)
+    clock = SystemClock()
+    with opened_store(store_path(opened, store), clock) as the_store, _progress(file) as progress:
+        report = import_contacts(
+            the_store.database,
+            Source(file, input_format, encoding, table_name),
+            list_name=list_name,
+            key=settings.key,
+            email=settings.email,
+            phone=settings.phone,
+            normal_address=normal_address,
+            types=dict(_type(each) for each in types or []),
+            now=clock.now(),
+            progress=progress,
+            actor=actor(),
+        )
+    _show(report, list_name, format_)
+
+
+def _settings(project: ProjectFile, list_name: str) -> ListSettings:
+    lists = project.project.lists
+    if list_name not in lists:
+        raise UsageError(
+            "C301",
+            f"the project has no list `{list_name}`",
+            did_you_mean(list_name, lists, "declare it below `lists:`"),
+        )
+    return lists[list_name]
+
+
+def _type(text: str) -> tuple[str, AttributeType]:
+    name, _, kind = text.partition("=")
+    if kind not in list(AttributeType):
+        raise UsageError(
+            "U103", f"`{text}` is no attribute and type", f"write one of {', '.join(AttributeType)}: `zip=text`"
+        )
+    return name, AttributeType(kind)
+
+
+@contextmanager
+def _progress(file: Path) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty() or not file.is_file():
+        yield lambda _done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(file.name, total=file.stat().st_size)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _show(report: ImportReport, list_name: str, format_: Format) -> None:
+    rejected = [vars(row) for row in report.rejected]
+    if format_ is Format.JSON:
+        document(**{**vars(report), "rejected": rejected})
+        return
+    print(f"{report.read} rows read in {report.seconds:.1f} s into `{list_name}`:")
+    print(
+        f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, {report.rejected_count} rejected."
+    )
+    for name, kind in report.attributes_added.items():
+        say(f"new attribute `{name}` ({kind})")
+    for header, name in report.renamed_headers.items():
+        say(f"the column `{header}` is the attribute `{name}`")
+    if report.shared_addresses:
+        say(f"{report.shared_addresses} addresses belong to several contacts: each of these gets each message")
+    for row in report.rejected[:_SHOWN]:
+        say(f"line {row.line}: {row.reason}: {row.detail}")
+    if report.rejected_count > _SHOWN:
+        say(f"… and {report.rejected_count - _SHOWN} more: `--format json` shows them")
+
+
+@app.command("export")
+def export_command(
+    list_name: ListArgument,
+    output_format: Annotated[str, typer.Option("--format", help="csv, tsv, json or ndjson.")] = "csv",
+    project: ProjectOption = None,
+    store: StoreOption = None,
+) -> None:
+    """
+    Write all contacts of a list to stdout.
+
+    Example: campaignctl contacts export customers > customers.csv
+    """
+    from campaignctl.contacts.exporting import ExportFormat, export_contacts
+
+    if output_format not in list(ExportFormat):
+        raise UsageError("U103", f"`{output_format}` is no form of export", f"write one of {', '.join(ExportFormat)}")
+    opened = opened_project(project)
+    with opened_store(store_path(opened, store), SystemClock()) as the_store, the_store.reading() as ledger:
+        contacts = list_named(ledger.connection, list_name)
+        if contacts is None:
+            raise RefusedError("P105", f"the list `{list_name}` has no contacts in the store", "import some first")
+        export_contacts(ledger.connection, contacts, sys.stdout, ExportFormat(output_format))
+
+
+@app.command("show")
+def show_command(
+    list_name: ListArgument,
+    key: Annotated[str, typer.Argument(help="The contact's key.")],
+    format_: FormatOption = Format.TEXT,
+    project: ProjectOption = None,
+    store: StoreOption = None,
+) -> None:
+    """
+    Show what is known of one contact.
+
+    Example: campaignctl contacts show customers c-17
+    """
+    opened = opened_project(project)
+    with opened_store(store_path(opened, store), SystemClock()) as the_store, the_store.reading() as ledger:
+        contacts = list_named(ledger.connection, list_name)
+        row = None if contacts is None else contact_by_key(ledger.connection, contacts, key)
+        if contacts is None or row is None:
+            raise RefusedError("P111", f"the list `{list_name}` has no contact `{key}`", "check its key")
+        values = contact_values(contacts, row)
+    if format_ is Format.JSON:
+        document(list=list_name, contact=key, attributes=values)
+    else:
+        table(["attribute", "value"], list(values.items()))
