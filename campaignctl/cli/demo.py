@@ -75,7 +75,7 @@ def demo_command(
         (each.name, each.verb, each.cohort, ", ".join(f"{number} {state}" for state, number in counts[each.id].items()))
         for each in campaign.steps
     ]
-    table(["  step", "verb", "cohort", "deliveries"], [(f"  {row[0]}", *row[1:]) for row in rows])
+    table(["step", "verb", "cohort", "deliveries"], rows)
     print("5. Two of the messages:")
     for name in ("invitation", "thank"):
         _show_message(next((place / OUTBOX).glob(f"*{name}*")))

@@ -17,6 +17,7 @@ from campaignctl.message.headers import encoded, mailbox_text, one_line
 from campaignctl.message.sandbox import CompiledTemplate, RenderError, contact_names, safe_link
 
 _LINE_ENDS = re.compile(r"\r\n|\r|\n|\u2028|\u2029|\x0b|\x0c|\x85")
+_EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 _HEADER_NAME = re.compile(rb"^([!-9;-~]+):", re.MULTILINE)
 
 
@@ -78,7 +79,8 @@ class EmailTemplate:
         return f"mailto:{quote((self._reply_to or self._sender).address, safe='@')}?subject=unsubscribe"
 
     def _body(self, names: dict[str, Any], digest: str) -> bytes:
-        part = _text_part("plain", self._text.render(names))
+        # Blocks that are left out for this contact leave their empty lines behind.
+        part = _text_part("plain", _EMPTY_LINES.sub("\n\n", self._text.render(names)))
         if self._html is not None:
             part = _multipart("alternative", digest[40:56], [part, _text_part("html", self._html.render(names))])
         if self._attachments:
