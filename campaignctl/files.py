@@ -43,7 +43,7 @@ class ProjectFiles:
             return FileTrouble("missing", f"`{path}` does not exist", "paths are relative to the campaign's file")
         except OSError as failure:
             return FileTrouble("unreadable", f"`{path}` cannot be read: {failure.strerror}", "check its permissions")
-        with open(descriptor, "rb") as opened:
+        with os.fdopen(descriptor, "rb") as opened:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
                 return FileTrouble("not_a_file", f"`{path}` is not a regular file", "name a file")

@@ -123,9 +123,8 @@ def _show(report: ImportReport, list_name: str, format_: Format) -> None:
         document(**{**vars(report), "rejected": rejected})
         return
     print(f"{report.read} rows read in {report.seconds:.1f} s into `{list_name}`:")
-    print(
-        f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, {report.rejected_count} rejected."
-    )
+    print(f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged.")
+    print(f"{report.rejected_count} rejected.")
     for name, kind in report.attributes_added.items():
         say(f"new attribute `{name}` ({kind})")
     for header, name in report.renamed_headers.items():

@@ -18,7 +18,7 @@ def document(**fields: Any) -> None:
 
 
 def _as_json(value: object) -> str:
-    return utc_text(value) if isinstance(value, datetime) else str(value)
+    return str(utc_text(value) if isinstance(value, datetime) else value)
 
 
 def utc_text(at: datetime | None) -> str | None:

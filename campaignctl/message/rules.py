@@ -35,7 +35,7 @@ def messages_can_be_made(file: CampaignFile, known: Known) -> Iterator[Problem]:
 def _mailboxes(file: CampaignFile, path: Path, email: Email, known: Known, step: str) -> Iterator[Problem]:
     if email.from_ is None and known.project.sender is None:
         yield file.problem(
-            "C401", path, f"the message of `{step}` has no sender", "set `sender:` in campaignctl.yaml, or `from:` here",
+            "C401", path, f"the message of `{step}` has no sender", "set `sender:` in campaignctl.yaml",
             at_key=True, step=step,
         )  # fmt: skip
     for key, value in (("from", email.from_), ("reply_to", email.reply_to)):

@@ -148,7 +148,8 @@ def _replace(text: Any, old: str, new: str) -> str:
     text = str(text)
     if old and text.count(str(old)) * len(str(new)) > LARGEST_OUTPUT // 64:
         raise _LimitError("a text is too long")
-    return text.replace(str(old), str(new))
+    replaced: str = text.replace(str(old), str(new))
+    return replaced
 
 
 def _join(items: Iterable[Any], between: str = "") -> str:

@@ -78,9 +78,8 @@ class MemberStatements:
         self.connection.execute(
             insert_or_ignore(ways).values(campaign_id=campaign.id, path=path).on_conflict_do_nothing()
         )
-        return self.connection.scalars(
-            select(ways.c.id).where(ways.c.campaign_id == campaign.id, ways.c.path == path)
-        ).one()
+        found = select(ways.c.id).where(ways.c.campaign_id == campaign.id, ways.c.path == path)
+        return int(self.connection.scalars(found).one())
 
     def cohort_size(self, cohort: Cohort) -> int:
         """How many members the step works on."""

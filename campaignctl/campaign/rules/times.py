@@ -21,9 +21,12 @@ def times_are_sound(file: CampaignFile, known: Known) -> Iterator[Problem]:
     name = file.campaign.timezone or known.project.timezone
     if name is None:
         yield file.problem(
-            "C210", ("campaign",), "neither the campaign nor the project has a time zone",
-            "add `timezone: Europe/Paris`", at_key=True,
-        )  # fmt: skip
+            "C210",
+            ("campaign",),
+            "neither the campaign nor the project has a time zone",
+            "add `timezone: Europe/Paris`",
+            at_key=True,
+        )
         return
     zone = zone_named(name)
     yield from _that_do_not_fit(file, zone)
@@ -43,14 +46,21 @@ def _that_do_not_fit(file: CampaignFile, zone: ZoneInfo) -> Iterator[Problem]:
         if fit is Fit.GAP:
             later = wall_text(at, zone)
             yield file.problem(
-                "C211", (*path, "at"), f"{step.at.text} does not exist in {zone.key}: the clock is put forward over it",
-                f"write another time, such as {later}", step=step.id,
-            )  # fmt: skip
+                "C211",
+                (*path, "at"),
+                f"{step.at.text} does not exist in {zone.key}: the clock is put forward over it",
+                f"write another time, such as {later}",
+                step=step.id,
+            )
         else:
             yield file.problem(
-                "C212", (*path, "at"), f"{step.at.text} happens twice in {zone.key}; the first is meant",
-                f"write the instant to be clear: {as_instant}", severity=Severity.WARNING, step=step.id,
-            )  # fmt: skip
+                "C212",
+                (*path, "at"),
+                f"{step.at.text} happens twice in {zone.key}; the first is meant",
+                f"write the instant to be clear: {as_instant}",
+                severity=Severity.WARNING,
+                step=step.id,
+            )
 
 
 class _Order:
@@ -87,7 +97,7 @@ class _Order:
                         "add `at: 2026-12-01 09:00`",
                         at_key=True,
                         step=step.id,
-                    )  # fmt: skip
+                    )
                 )
             elif before is not None:
                 self.problems.append(
@@ -98,7 +108,7 @@ class _Order:
                         "give it a time, or move it to the front",
                         at_key=True,
                         step=step.id,
-                    )  # fmt: skip
+                    )
                 )
             return before
         at = step.at.at(self._zone)
@@ -107,10 +117,10 @@ class _Order:
                 self._file.problem(
                     "C215",
                     (*path, "at"),
-                    f"`{step.id}` is before `{before[0]}` ({wall_text(before[1], self._zone)}), which comes first on its way",
+                    f"`{step.id}` is before `{before[0]}` ({wall_text(before[1], self._zone)}), which comes first",
                     "give it a later time, or change the order",
                     step=step.id,
-                )  # fmt: skip
+                )
             )
             return before
         return step.id, at

@@ -52,7 +52,7 @@ def branches_are_sound(file: CampaignFile, known: Known) -> Iterator[Problem]:
                 )  # fmt: skip
         else:
             for number, each in enumerate(step.split.branches[:-1]):
-                if each.when is None:
+                if getattr(each, "when", None) is None:
                     yield file.problem(
                         "C204", (*here, number, "name"), f"`{each.name}` has no `when`, and is not the last branch",
                         "only the last branch takes everybody else", step=step.id,

@@ -1,0 +1,169 @@
+"""A world in which time passes as a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from campaignctl.campaign.when import When, zone_named
+from campaignctl.clock import SetClock
+from campaignctl.contacts.importing import ImportReport, import_contacts
+from campaignctl.contacts.source import Source
+from campaignctl.engine.daemon import Daemon, Until
+from campaignctl.engine.dispatch import Dispatcher
+from campaignctl.engine.tick import Engine, TickReport
+from campaignctl.message.address import normal_address
+from campaignctl.ports import LiveCampaign, Outcome, Outgoing, Verdict
+from campaignctl.project import PROJECT_FILE, ProjectFile, load_project
+from campaignctl.publishing import Publication, StopReport, frozen, known_campaign, publish, stop
+from campaignctl.store.database import open_sqlite
+from campaignctl.store.events import Event, EventKind, EventOutcome
+from campaignctl.store.ledger import SqlStore
+from campaignctl.validation import Checked, check_file
+
+PROJECT = """
+project: shop
+timezone: Europe/Paris
+sender: Shop <news@shop.example>
+postal_address: 1 rue de la Paix, Paris
+lists: {customers: {key: id, email: email}}
+segments: {french: {attribute: country, eq: FR}}
+"""
+CONTACTS = (
+    "id,email,name,country\nc-1,ada@example.org,Ada,FR\nc-2,grace@example.org,Grace,BE\nc-3,alan@example.org,Alan,FR\n"
+)
+
+
+class WrittenChannel:
+    """Stands in for a mail server: takes every message, unless a test gives another outcome for an address."""
+
+    def __init__(self, capacity: int = 4) -> None:
+        self.capacity = capacity
+        self.in_flight = 0
+        self.sent: list[Outgoing] = []
+        self.answers: dict[str, list[Outcome]] = {}
+        self.seen: list[str] = []
+
+    def exchange(self, messages: Sequence[Outgoing]) -> Sequence[Outcome]:
+        assert len(messages) <= self.capacity
+        return [self._outcome(message) for message in messages]
+
+    def _outcome(self, message: Outgoing) -> Outcome:
+        self.seen.append(message.recipient)
+        answers = self.answers.get(message.recipient)
+        if answers:
+            planned = answers.pop(0)
+            return Outcome(message.key, planned.verdict, planned.reason, planned.detail, planned.is_hard_bounce)
+        self.sent.append(message)
+        return Outcome(message.key, Verdict.SENT)
+
+    def answer(self, address: str, verdict: Verdict, reason: str = "refused", *, is_hard_bounce: bool = False) -> None:
+        """The next message to this address meets this."""
+        self.answers.setdefault(address, []).append(Outcome("", verdict, reason, "", is_hard_bounce))
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class World:
+    """A project in a folder, its store, a channel that remembers, and a clock that is set."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = SetClock(datetime(2026, 11, 1, tzinfo=UTC))
+        self.store = SqlStore(open_sqlite(folder / "campaignctl.db", self.clock.now()))
+        self.email = WrittenChannel()
+        self.reports: list[TickReport] = []
+        self.write(PROJECT_FILE, PROJECT)
+        self.write("hello.md", "Hello {{ contact.name }} {{ unsubscribe_url }} {{ postal_address }}")
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        return path
+
+    @property
+    def project(self) -> ProjectFile:
+        loaded = load_project(self.folder, {})
+        assert isinstance(loaded, ProjectFile), loaded
+        return loaded
+
+    def at(self, wall: str) -> None:
+        """It is now this time in Paris."""
+        self.clock.set_to(self.instant(wall))
+
+    @staticmethod
+    def instant(wall: str) -> datetime:
+        return When.parse(wall).at(zone_named("Europe/Paris"))
+
+    def contacts(self, text: str = CONTACTS) -> ImportReport:
+        """Bring contacts in, as CSV."""
+        return import_contacts(
+            self.store.database,
+            Source(self.write("contacts.csv", text)),
+            list_name="customers",
+            key="id",
+            email="email",
+            phone=None,
+            normal_address=normal_address,
+            now=self.clock.now(),
+        )
+
+    def check(self, text: str, name: str = "campaign.yaml") -> Checked:
+        return check_file(self.write(name, text), self.project, {})
+
+    def publish(self, text: str, *, starts_now: bool = False) -> Publication:
+        checked = self.check(text)
+        assert checked.file is not None, checked.problems
+        version = frozen(checked.file, self.project.project, checked.files)
+        return publish(
+            self.store,
+            version,
+            self.project.project,
+            seed="seed",
+            actor="tester",
+            now=self.clock.now(),
+            starts_now=starts_now,
+        )
+
+    def stop(self, name: str) -> StopReport:
+        return stop(self.store, name, actor="tester", now=self.clock.now())
+
+    def daemon(self, *, may_repeat: bool = True) -> Daemon:
+        """A daemon that has just been started."""
+        epoch = self.store.begin_epoch("test", 1, self.clock.now())
+        with self.store.writing() as ledger:
+            ledger.recover(epoch, may_repeat, self.clock.now())
+        engine = Engine(self.store, Dispatcher(self.store, self.email, epoch, may_repeat=may_repeat))
+        return Daemon(engine, self.clock, self.reports.append)
+
+    def run_until(self, wall: str, daemon: Daemon | None = None) -> None:
+        """Let time pass to this moment, with a daemon at work."""
+        daemon, end = daemon or self.daemon(), self.instant(wall)
+        while True:
+            daemon.run(Until.DONE_FOR_NOW)
+            if daemon.wake_at is None or daemon.wake_at > end:
+                break
+            self.clock.set_to(daemon.wake_at)
+        self.clock.set_to(end)
+
+    def event(self, step: str, contact: str, kind: str, campaign: str = "sale", **more: object) -> EventOutcome:
+        event = Event(step, contact, EventKind(kind), self.clock.now(), **more)  # type: ignore[arg-type] # named by tests
+        with self.store.writing() as ledger:
+            return ledger.add_events(campaign, [event], self.clock.now())[0]
+
+    def campaign(self, name: str = "sale") -> LiveCampaign:
+        with self.store.reading() as ledger:
+            return known_campaign(ledger, name)
+
+    def deliveries(self, step: str, name: str = "sale") -> dict[str, int]:
+        campaign = self.campaign(name)
+        with self.store.reading() as ledger:
+            counts = ledger.deliveries_by_state([campaign.step(step).id])
+        return {str(state): number for state, number in counts[campaign.step(step).id].items()}
+
+    @property
+    def addresses(self) -> list[str]:
+        return [message.recipient for message in self.email.sent]
