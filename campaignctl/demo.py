@@ -45,13 +45,21 @@ class FastTime:
             now=self.clock.now(),
         )
 
-    def publish(self, file: Path) -> Publication:
+    def publish(self, file: Path, *, starts_now: bool = False) -> Publication:
         """Publish a campaign file that has no errors."""
         checked = check_file(file, self.project, {})
         if checked.file is None:
             raise ValueError(checked.problems)
         version = frozen(checked.file, self.project.project, checked.files)
-        return publish(self.store, version, self.project.project, seed="demo", actor="demo", now=self.clock.now())
+        return publish(
+            self.store,
+            version,
+            self.project.project,
+            seed="demo",
+            actor="demo",
+            now=self.clock.now(),
+            starts_now=starts_now,
+        )
 
     def bring_events(self, file: Path) -> None:
         """Bring in the events of a file, as `campaignctl events import` does."""

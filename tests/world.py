@@ -8,15 +8,14 @@ from pathlib import Path
 
 from campaignctl.campaign.when import When, zone_named
 from campaignctl.clock import SetClock
-from campaignctl.contacts.importing import ImportReport, import_contacts
-from campaignctl.contacts.source import Source
+from campaignctl.contacts.importing import ImportReport
+from campaignctl.demo import FastTime
 from campaignctl.engine.daemon import Daemon, Until
 from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.tick import Engine, TickReport
-from campaignctl.message.address import normal_address
 from campaignctl.ports import LiveCampaign, Outcome, Outgoing, Verdict
 from campaignctl.project import PROJECT_FILE, ProjectFile, load_project
-from campaignctl.publishing import Publication, StopReport, frozen, known_campaign, publish, stop
+from campaignctl.publishing import Publication, StopReport, known_campaign, stop
 from campaignctl.store.database import open_sqlite
 from campaignctl.store.events import Event, EventKind, EventOutcome
 from campaignctl.store.ledger import SqlStore
@@ -100,33 +99,26 @@ class World:
 
     def contacts(self, text: str = CONTACTS) -> ImportReport:
         """Bring contacts in, as CSV."""
-        return import_contacts(
-            self.store.database,
-            Source(self.write("contacts.csv", text)),
-            list_name="customers",
-            key="id",
-            email="email",
-            phone=None,
-            normal_address=normal_address,
-            now=self.clock.now(),
-        )
+        return self.import_file(self.write("contacts.csv", text))
+
+    def import_file(self, file: Path) -> ImportReport:
+        return self.fast.import_list("customers", file)
+
+    def bring_events(self, file: Path) -> None:
+        self.fast.bring_events(file)
+
+    @property
+    def fast(self) -> FastTime:
+        return FastTime(self.project, self.store, self.folder / "campaignctl.db", self.clock)
 
     def check(self, text: str, name: str = "campaign.yaml") -> Checked:
         return check_file(self.write(name, text), self.project, {})
 
     def publish(self, text: str, *, starts_now: bool = False) -> Publication:
-        checked = self.check(text)
-        assert checked.file is not None, checked.problems
-        version = frozen(checked.file, self.project.project, checked.files)
-        return publish(
-            self.store,
-            version,
-            self.project.project,
-            seed="seed",
-            actor="tester",
-            now=self.clock.now(),
-            starts_now=starts_now,
-        )
+        return self.publish_file(self.write("campaign.yaml", text), starts_now=starts_now)
+
+    def publish_file(self, file: Path, *, starts_now: bool = False) -> Publication:
+        return self.fast.publish(file, starts_now=starts_now)
 
     def stop(self, name: str) -> StopReport:
         return stop(self.store, name, actor="tester", now=self.clock.now())

@@ -159,9 +159,10 @@ def test_at_most_once_leaves_what_a_dead_daemon_sent_uncertain(world: World) -> 
     def die(_messages: object) -> object:
         raise PowerLoss
 
-    world.email.exchange = die  # type: ignore[method-assign,assignment] # a machine that loses its power
+    alive, world.email.exchange = world.email.exchange, die  # type: ignore[method-assign,assignment] # a machine that loses its power
     with pytest.raises(PowerLoss):
         world.run_until("2026-12-01 10:06", dead)
+    world.email.exchange = alive  # type: ignore[method-assign]
     world.run_until("2026-12-09 00:00", world.daemon(may_repeat=False))
     assert world.deliveries("first") == {"uncertain": 3}
 
