@@ -43,10 +43,11 @@ class ProjectFiles:
             return FileTrouble("missing", f"`{path}` does not exist", "paths are relative to the campaign's file")
         except OSError as failure:
             return FileTrouble("unreadable", f"`{path}` cannot be read: {failure.strerror}", "check its permissions")
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            os.close(descriptor)
+            return FileTrouble("not_a_file", f"`{path}` is not a regular file", "name a file")
         with os.fdopen(descriptor, "rb") as opened:
-            facts = os.fstat(descriptor)
-            if not stat.S_ISREG(facts.st_mode):
-                return FileTrouble("not_a_file", f"`{path}` is not a regular file", "name a file")
             if facts.st_size > LARGEST_FILE:
                 return FileTrouble("too_large", f"`{path}` is larger than 10 MiB", "make it smaller")
             return opened.read(LARGEST_FILE)
