@@ -81,25 +81,25 @@ def overview() -> str:
 
 
 def _called(name: str, arguments: list[str]) -> int:
-    import click
+    import typer
     import typer.main
 
+    # Typer brings its own copy of click; this is its exception for wrong usage.
+    usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     module = import_module(f"campaignctl.cli.{COMMANDS[name].module}")
     command = typer.main.get_command(module.app)
     try:
         result = command.main(arguments, prog_name=f"campaignctl {name}", standalone_mode=False)
-    except (click.exceptions.Abort, EOFError):
+    except (typer.Abort, EOFError):
         _say("nothing was changed")
         return 1
-    except click.exceptions.NoArgsIsHelpError as usage:
-        _say(usage.format_message())
-        return 2
-    except click.UsageError as usage:
-        _say(f"error[U100]: {usage.format_message()}")
+    except typer.Exit as end:
+        return end.exit_code
+    except usage_error as usage:
+        said = str(getattr(usage, "format_message", usage.__str__)())
+        _say(f"error[U100]: {said[:1].lower()}{said[1:].rstrip('.')}")
         _say(f"  = hint: see `campaignctl {name} --help`")
         return 2
-    except click.exceptions.Exit as end:
-        return end.exit_code
     return result if isinstance(result, int) else 0
 
 

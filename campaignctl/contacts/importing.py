@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,7 +19,7 @@ from campaignctl.contacts.headers import HeaderNames
 from campaignctl.contacts.reading import open_source
 from campaignctl.contacts.rejection import Reason, RejectedRow, Rejections
 from campaignctl.contacts.source import Source
-from campaignctl.contacts.staging import Merged, Staging, merge, on_one_connection, shared_addresses
+from campaignctl.contacts.staging import Merged, Staging, merge, shared_addresses, with_staging
 from campaignctl.errors import RefusedError, WorkFailedError
 from campaignctl.store.database import Database
 from campaignctl.store.instants import stored
@@ -103,7 +105,7 @@ def import_contacts(
     """
     started = time.perf_counter()
     wanted = Wanted(list_name, key, email, phone, normal_address, types or {})
-    with on_one_connection(database) as pinned:
+    with with_staging(database) as pinned, _no_collector():
         with pinned.reading() as connection:
             known = list_named(connection, list_name)
         intake = Intake(open_source(source), Staging(pinned), wanted, known)
@@ -111,10 +113,22 @@ def import_contacts(
             progress(done)
         with pinned.writing() as connection:
             contact_list, merged = _carry_over(connection, intake, wanted, known)
-            shared = shared_addresses(connection, contact_list, email) if email and intake.has(email) else 0
-            report = intake.report(merged, shared, time.perf_counter() - started)
-            _record(connection, report, list_name, actor, now)
-    return report
+            _record(connection, intake, merged, wanted, actor, now)
+        with pinned.reading() as connection:
+            shared = _shared(connection, intake, contact_list, merged, email)
+        return intake.report(merged, shared, time.perf_counter() - started)
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Python's collector would walk millions of cells again and again, and none is in a cycle."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class Intake:
@@ -122,7 +136,7 @@ class Intake:
 
     def __init__(self, reader: Reader, staging: Staging, wanted: Wanted, known: ContactList | None) -> None:
         self._reader = reader
-        self._staging = staging
+        self.staging = staging
         self._wanted = wanted
         self._known = known
         if known is not None:
@@ -133,37 +147,44 @@ class Intake:
         self._types = {name.lower(): kind for name, kind in wanted.types.items()}
         self.columns: list[FileColumn] = []
         self.rejections = Rejections()
-        self._read = 0
+        self.read = 0
 
     def read_all(self) -> Iterator[int]:
         """Take in the file batch by batch; gives the bytes worked through after each."""
         self._add_new_columns()
         for batch in self._reader.batches():
             self._add_new_columns()
+            self._check_key()
             for row in batch.rejected:
                 self.rejections.add(row)
-            self._read += len(batch.lines) + len(batch.rejected)
+            self.read += len(batch.lines) + len(batch.rejected)
             self._take(batch)
             yield self._reader.done
+        self._check_key()
+        self.rejections.add_duplicates(*self.staging.take_out_duplicates(self._key_place()))
+
+    def has(self, name: str) -> bool:
+        """Whether the file has a column for this attribute."""
+        return any(column.name.lower() == name.lower() for column in self.columns)
+
+    def _check_key(self) -> None:
         if not self.has(self._wanted.key):
             raise WorkFailedError(
                 "S307",
                 f"no column is the key `{self._wanted.key}` of the list `{self._wanted.list_name}`",
                 "name a column so, or say another `key:` in the project file",
             )
-        self.rejections.add_duplicates(*self._staging.take_out_duplicates(self._key_place()))
-
-    def has(self, name: str) -> bool:
-        """Whether the file has a column for this attribute."""
-        return any(column.name.lower() == name.lower() for column in self.columns)
 
     def _key_place(self) -> int:
         return next(place for place, column in enumerate(self.columns) if column.is_key)
 
+    def _address_place(self) -> int | None:
+        return next((place for place, column in enumerate(self.columns) if column.normal_address), None)
+
     def _add_new_columns(self) -> None:
         new = [self._column(self._names.add(header)) for header in self._reader.headers[len(self.columns) :]]
         self.columns += new
-        self._staging.add_columns(len(new))
+        self.staging.add_columns(len(new))
         for place in self._reader.text_columns:
             self.columns[place].was_written_as_text()
 
@@ -197,19 +218,18 @@ class Intake:
         columns = [column.checked(cells, faults) for column, cells in zip(self.columns, batch.columns, strict=True)]
         lines = batch.lines
         if faults:
-            keys = batch.columns[self._key_place()] if self.has(self._wanted.key) else ()
+            keys = batch.columns[self._key_place()]
             for place in sorted(faults):
-                shown = keys[place] if keys else None
-                self.rejections.add(RejectedRow(lines[place], (shown or "")[:80], *faults[place]))
+                self.rejections.add(RejectedRow(lines[place], (keys[place] or "")[:80], *faults[place]))
             good = [place for place in range(len(lines)) if place not in faults]
             lines = [lines[place] for place in good]
             columns = [[cells[place] for place in good] for cells in columns]
-        self._staging.add(lines, columns)
+        self.staging.add(lines, columns, self._key_place(), self._address_place())
 
     def report(self, merged: Merged, shared: int, seconds: float) -> ImportReport:
         new = {column.name: column.type for column in self.columns if not self._is_known(column.name)}
         return ImportReport(
-            read=self._read,
+            read=self.read,
             added=merged.added,
             changed=merged.changed,
             unchanged=merged.unchanged,
@@ -241,19 +261,28 @@ def _carry_over(
     for column in intake.columns:
         if column.is_widened:
             contact_list = widen_to_number(connection, contact_list, column.name)
-    return contact_list, merge(connection, contact_list, intake.columns)
+    return contact_list, merge(connection, intake.staging, contact_list, intake.columns)
+
+
+def _shared(
+    connection: Connection, intake: Intake, contact_list: ContactList, merged: Merged, email: str | None
+) -> int:
+    if email is None or not intake.has(email):
+        return 0
+    are_all_new = merged.added == merged.contacts
+    return shared_addresses(connection, intake.staging, contact_list, email, are_all_new=are_all_new)
 
 
 def _shape(contact_list: ContactList | None) -> tuple[str, Mapping[str, Attribute]] | None:
     return None if contact_list is None else (contact_list.key_attribute, contact_list.attributes)
 
 
-def _record(connection: Connection, report: ImportReport, list_name: str, actor: str, now: datetime) -> None:
+def _record(connection: Connection, intake: Intake, merged: Merged, wanted: Wanted, actor: str, now: datetime) -> None:
     detail = {
-        "list": list_name,
-        "read": report.read,
-        "added": report.added,
-        "changed": report.changed,
-        "rejected": report.rejected_count,
+        "list": wanted.list_name,
+        "read": intake.read,
+        "added": merged.added,
+        "changed": merged.changed,
+        "rejected": intake.rejections.count,
     }
     connection.execute(insert(journal).values(at=stored(now), actor=actor, action="import", detail=json.dumps(detail)))

@@ -1,20 +1,25 @@
 """
-Where rows wait until the whole file was read: a table that only this connection sees.
+Where rows wait until the whole file was read: a database beside the store that only this process sees.
 
 Reading a file takes a while and can be interrupted; the list must show nothing
-of it, and the store's write lock must stay free. The table is on disk, in a
-file that SQLite removes from the folder as soon as it has opened it, so that
-even a killed process leaves nothing behind.
+of it, and the store's write lock must stay free. So the rows wait in a file of
+their own, attached to the connection. Its name is removed as soon as it is
+open: a killed process leaves no contacts behind. SQLite's own temporary tables
+will not do, because many builds keep them in memory whatever they are told.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, create_engine
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import StaticPool
 
 from campaignctl.campaign.attribute import AttributeType
@@ -22,7 +27,9 @@ from campaignctl.contacts.batch import Cell
 from campaignctl.contacts.column import FileColumn
 from campaignctl.contacts.detection import stored_instant
 from campaignctl.contacts.rejection import SHOWN, Reason, RejectedRow
-from campaignctl.store.database import Database, sqlite_module
+from campaignctl.contacts.repeats import Repeats
+from campaignctl.errors import StoreError
+from campaignctl.store.database import Database, sqlite_module, store_failure
 from campaignctl.store.lists import KEY_COLUMN, ContactList
 
 # Cells wait as the text that the file has. Here is what becomes of them.
@@ -34,37 +41,61 @@ _CONVERSIONS = {
     AttributeType.DATE: "NULLIF({0}, '')",
     AttributeType.INSTANT: "stored_instant({0})",
 }
+_VALUES_AT_ONCE = 5000
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What became of the waiting rows."""
+    """What became of the waiting rows, and how many contacts the list has now."""
 
     added: int
     changed: int
     unchanged: int
+    contacts: int
 
 
 @contextmanager
-def on_one_connection(database: Database) -> Iterator[Database]:
+def with_staging(database: Database) -> Iterator[Database]:
     """
-    The same store on a connection of its own, whose temporary tables are on disk.
+    The same store, pinned to one connection that has an empty database `staging` beside it.
 
-    Every transaction of it sees those tables; in memory they would grow with
-    the file.
+    Raises:
+        StoreError: there is no room for it.
     """
     held = database.engine.raw_connection()
-    driver = held.driver_connection
-    assert driver is not None
+    driver: Any = held.driver_connection
+    engine = create_engine("sqlite://", creator=lambda: driver, module=sqlite_module(), poolclass=StaticPool)
+    pinned = Database(engine, database.path)
     try:
         driver.create_function("stored_instant", 1, stored_instant, deterministic=True)
-        driver.execute("PRAGMA temp_store = FILE").close()
-        engine = create_engine("sqlite://", creator=lambda: driver, module=sqlite_module(), poolclass=StaticPool)
-        yield Database(engine, database.path)
+        _attach(engine, None if database.path is None else database.path.parent)
+        yield pinned
     finally:
-        # This drops all temporary tables as well, so the connection goes back as it came.
-        driver.execute("PRAGMA temp_store = MEMORY").close()
+        with suppress(DatabaseError), engine.connect() as connection:
+            connection.exec_driver_sql("DETACH staging")
         held.close()
+
+
+def _attach(engine: Engine, folder: Path | None) -> None:
+    try:
+        # On the disk of the store there has to be room for the contacts anyway.
+        with (
+            tempfile.NamedTemporaryFile(prefix=".campaignctl-import-", dir=folder) as file,
+            engine.connect() as connection,
+        ):
+            connection.exec_driver_sql("ATTACH ? AS staging", (file.name,))
+            # Nobody else will open it, and nobody will look at it after a crash.
+            for setting in ("locking_mode = EXCLUSIVE", "journal_mode = OFF", "synchronous = OFF"):
+                connection.exec_driver_sql(f"PRAGMA staging.{setting}")
+            connection.exec_driver_sql("CREATE TABLE staging.waiting (line INTEGER PRIMARY KEY)")
+    except DatabaseError as failure:
+        raise store_failure(failure) from failure
+    except OSError as failure:
+        raise StoreError(
+            "S101",
+            f"no file can be made beside the store: {failure.strerror}",
+            "check the folder, its permissions and the room on its disk",
+        ) from failure
 
 
 class Staging:
@@ -73,77 +104,85 @@ class Staging:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._width = 0
+        self.waiting = 0
         with database.reading() as connection:
-            connection.exec_driver_sql("CREATE TABLE temp.staged (line INTEGER PRIMARY KEY)")
+            self._keys = Repeats(connection, "staging.suspect_keys")
+            self.addresses = Repeats(connection, "staging.suspect_addresses")
 
     def add_columns(self, count: int) -> None:
         """Room for *count* more cells in each row."""
         with self._database.reading() as connection:
             for place in range(self._width, self._width + count):
-                connection.exec_driver_sql(f"ALTER TABLE temp.staged ADD COLUMN c{place}")
+                connection.exec_driver_sql(f"ALTER TABLE staging.waiting ADD COLUMN c{place}")
         self._width += count
 
-    def add(self, lines: Sequence[int], columns: Sequence[Sequence[Cell]]) -> None:
+    def add(self, lines: Sequence[int], columns: Sequence[Sequence[Cell]], key: int, address: int | None) -> None:
+        """Let these rows wait; *key* and *address* are the places of those columns."""
         if not lines:
             return
         names = ", ".join(["line", *(f"c{place}" for place in range(len(columns)))])
         marks = ", ".join("?" * (len(columns) + 1))
         with self._database.reading() as connection:
+            self._keys.look_at(connection, columns[key])
+            if address is not None:
+                self.addresses.look_at(connection, columns[address])
             connection.exec_driver_sql(
-                f"INSERT INTO temp.staged ({names}) VALUES ({marks})",  # noqa: S608 - names made above
+                f"INSERT INTO staging.waiting ({names}) VALUES ({marks})",  # noqa: S608 - names made above
                 list(zip(lines, *columns, strict=True)),
             )
+        self.waiting += len(lines)
 
     def take_out_duplicates(self, key: int) -> tuple[int, list[RejectedRow]]:
-        """
-        Keep the first row of each key; return how many others there were, and the first of those.
-
-        Nearly every file has none, and then the unique index is all the work.
-        """
+        """Keep the first row of each key; return how many others there were, and the first of those."""
         with self._database.reading() as connection:
-            try:
-                connection.exec_driver_sql(f"CREATE UNIQUE INDEX temp.by_key ON staged (c{key})")
-            except IntegrityError:
-                connection.exec_driver_sql(f"CREATE INDEX temp.by_key ON staged (c{key})")
-                return self._take_out(connection, key)
-        return 0, []
-
-    @staticmethod
-    def _take_out(connection: Connection, key: int) -> tuple[int, list[RejectedRow]]:
-        first = f"(SELECT MIN(line) FROM temp.staged AS first WHERE first.c{key} = staged.c{key})"  # noqa: S608 - a number
-        shown = connection.exec_driver_sql(
-            f"SELECT line, c{key}, {first} FROM temp.staged WHERE line > {first} ORDER BY line LIMIT {SHOWN}"  # noqa: S608
-        )
-        rows = [RejectedRow(line, name[:80], Reason.DUPLICATE, f"as on line {before}") for line, name, before in shown]
-        removed = connection.exec_driver_sql(f"DELETE FROM temp.staged WHERE line > {first}")  # noqa: S608 - as above
-        return removed.rowcount, rows
+            connection.exec_driver_sql(
+                "CREATE TABLE staging.repeated (value TEXT PRIMARY KEY, first INTEGER NOT NULL) WITHOUT ROWID"
+            )
+            repeated = self._keys.found(connection, "staging.waiting", f"c{key}", "line")
+            some = [tuple(row) for row in islice(repeated, _VALUES_AT_ONCE)]
+            if not some:
+                return 0, []
+            while some:
+                connection.exec_driver_sql("INSERT INTO staging.repeated (value, first) VALUES (?, ?)", some)
+                some = [tuple(row) for row in islice(repeated, _VALUES_AT_ONCE)]
+            removed, rows = _without_repeated(connection, f"c{key}")
+            self.waiting -= removed
+            return removed, rows
 
 
-def merge(connection: Connection, contact_list: ContactList, columns: Sequence[FileColumn]) -> Merged:
-    """
-    Bring the waiting rows into the list, by key, in one statement.
+def _without_repeated(connection: Connection, key: str) -> tuple[int, list[RejectedRow]]:
+    later = (
+        "FROM staging.waiting CROSS JOIN staging.repeated"
+        f" ON repeated.value = waiting.{key} WHERE waiting.line > repeated.first"
+    )
+    shown = connection.exec_driver_sql(f"SELECT line, value, first {later} ORDER BY line LIMIT {SHOWN}")
+    rows = [RejectedRow(line, name[:80], Reason.DUPLICATE, f"as on line {first}") for line, name, first in shown]
+    removed = connection.exec_driver_sql(
+        f"DELETE FROM staging.waiting WHERE line IN (SELECT line {later})"  # noqa: S608 - a column's number
+    )
+    return removed.rowcount, rows
 
-    Contacts come in the order of their keys: the index on them then grows at
-    its end instead of everywhere.
-    """
-    table = contact_list.table.name
-    staged, before = _count(connection, "temp.staged"), _count(connection, table)
-    touched = connection.exec_driver_sql(_upsert(contact_list, columns)).rowcount if staged else 0
-    added = _count(connection, table) - before
-    return Merged(added, touched - added, staged - touched)
+
+def merge(connection: Connection, staging: Staging, contact_list: ContactList, columns: Sequence[FileColumn]) -> Merged:
+    """Bring the waiting rows into the list, by key, in one statement."""
+    before = _count(connection, contact_list)
+    touched = connection.exec_driver_sql(_upsert(contact_list, columns)).rowcount if staging.waiting else 0
+    contacts = _count(connection, contact_list)
+    added = contacts - before
+    return Merged(added, touched - added, staging.waiting - touched, contacts)
 
 
 def _upsert(contact_list: ContactList, columns: Sequence[FileColumn]) -> str:
     table = contact_list.table.name
-    key = next(f"staged.c{place}" for place, column in enumerate(columns) if column.is_key)
+    key = next(f"waiting.c{place}" for place, column in enumerate(columns) if column.is_key)
     targets = {KEY_COLUMN: key}
     for place, column in enumerate(columns):
         if column.is_key:
             continue
         target = contact_list.attributes[column.name.lower()].column
-        value = _CONVERSIONS[column.type].format(f"staged.c{place}")
+        value = _CONVERSIONS[column.type].format(f"waiting.c{place}")
         if column.has_gaps:
-            value = f"CASE WHEN staged.c{place} IS NULL THEN known.{target} ELSE {value} END"
+            value = f"CASE WHEN waiting.c{place} IS NULL THEN known.{target} ELSE {value} END"
         targets[target] = value
     # Only a file with gaps has to know what a contact had before.
     has_gaps = any(column.has_gaps for column in columns)
@@ -157,21 +196,25 @@ def _upsert(contact_list: ContactList, columns: Sequence[FileColumn]) -> str:
     )
     return (
         f"INSERT INTO {table} ({', '.join(targets)})"  # noqa: S608 - names of columns, which the store checks
-        f" SELECT {', '.join(targets.values())} FROM temp.staged{known} WHERE true ORDER BY {key}"
+        f" SELECT {', '.join(targets.values())} FROM staging.waiting{known} WHERE true"
         f" ON CONFLICT ({KEY_COLUMN}) DO {change}"
     )
 
 
-def shared_addresses(connection: Connection, contact_list: ContactList, name: str) -> int:
+def shared_addresses(
+    connection: Connection, staging: Staging, contact_list: ContactList, name: str, *, are_all_new: bool
+) -> int:
     """How many addresses several contacts of the list have in common."""
-    column = contact_list.attributes[name.lower()].column
-    return int(
-        connection.exec_driver_sql(
-            f"SELECT COUNT(*) FROM (SELECT 1 FROM {contact_list.table.name} WHERE {column} IS NOT NULL"  # noqa: S608
-            f" GROUP BY {column} HAVING COUNT(*) > 1)"
-        ).scalar_one()
-    )
+    table, column = contact_list.table.name, contact_list.attributes[name.lower()].column
+    seen = staging.addresses
+    if not are_all_new:
+        seen = Repeats(connection, "staging.suspects_in_list")
+        addresses = connection.exec_driver_sql(f"SELECT {column} FROM {table}")  # noqa: S608 - the store's names
+        for rows in addresses.partitions(_VALUES_AT_ONCE):
+            seen.look_at(connection, (row[0] for row in rows))
+    return sum(1 for _ in seen.found(connection, table, column, "id"))
 
 
-def _count(connection: Connection, table: str) -> int:
-    return int(connection.exec_driver_sql(f"SELECT COUNT(*) FROM {table}").scalar_one())  # noqa: S608 - our table
+def _count(connection: Connection, contact_list: ContactList) -> int:
+    count = connection.exec_driver_sql(f"SELECT COUNT(*) FROM {contact_list.table.name}")  # noqa: S608 - our table
+    return int(count.scalar_one())
