@@ -40,6 +40,7 @@ class FileColumn:
     is_for_spreadsheets: bool = False
     normal_address: Callable[[str], str | None] | None = None
     has_gaps: bool = False  # some rows do not speak of it
+    has_empty_cells: bool = False
     is_widened: bool = False  # the list has integers, and the file numbers
     _detection: Detection = field(default_factory=Detection)
 
@@ -68,6 +69,8 @@ class FileColumn:
             for place, cell in enumerate(cells):
                 if not _has_text(cell):
                     faults.setdefault(place, (Reason.MISSING_KEY, f"`{self.name}` is empty"))
+        if "\0\0" in joined or joined.startswith("\0"):
+            self.has_empty_cells = True
         self._check_type(cells, joined, faults)
         return cells
 

@@ -24,7 +24,7 @@ _DAY = (
 # A leading zero or plus is a postal code or a phone number, and stays text. So
 # does what is too long for an integer, or for a number to keep all digits of.
 _FORMS = {
-    AttributeType.BOOLEAN: r"(?i:true|false)",
+    AttributeType.BOOLEAN: r"(?:true|false|True|False|TRUE|FALSE)",
     AttributeType.INTEGER: r"(?:0|-?[1-9][0-9]{0,17})",
     AttributeType.NUMBER: (r"-?+(?:[1-9][0-9]{0,15}+|0)(?:\.[0-9]{1,30}+)?+(?:[eE][+-](?:[0-2]?[0-9]{1,2}|30[0-7]))?"),
     AttributeType.DATE: _DAY,
@@ -34,7 +34,7 @@ _FORMS = {
     ),
 }
 # What is taken where the type is known already.
-_ACCEPTED = {**_FORMS, AttributeType.BOOLEAN: r"(?i:true|false|1|0)"}
+_ACCEPTED = {**_FORMS, AttributeType.BOOLEAN: r"(?:true|false|True|False|TRUE|FALSE|1|0)"}
 
 DETECTED = (
     AttributeType.BOOLEAN,

@@ -19,7 +19,7 @@ from campaignctl.contacts.headers import HeaderNames
 from campaignctl.contacts.reading import open_source
 from campaignctl.contacts.rejection import Reason, RejectedRow, Rejections
 from campaignctl.contacts.source import Source
-from campaignctl.contacts.staging import Merged, Staging, merge, shared_addresses, with_staging
+from campaignctl.contacts.staging import Merged, Staging, contact_count, merge, shared_addresses, with_staging
 from campaignctl.errors import RefusedError, WorkFailedError
 from campaignctl.store.database import Database
 from campaignctl.store.instants import stored
@@ -108,9 +108,13 @@ def import_contacts(
     with with_staging(database) as pinned, _no_collector():
         with pinned.reading() as connection:
             known = list_named(connection, list_name)
-        intake = Intake(open_source(source), Staging(pinned), wanted, known)
+            has_contacts = known is not None and contact_count(connection, known) > 0
+        intake = Intake(open_source(source), Staging(pinned, watches_keys=has_contacts), wanted, known)
         for done in intake.read_all():
             progress(done)
+        if has_contacts:
+            with pinned.reading() as connection:
+                intake.take_out_duplicates(connection)
         with pinned.writing() as connection:
             contact_list, merged = _carry_over(connection, intake, wanted, known)
             _record(connection, intake, merged, wanted, actor, now)
@@ -148,6 +152,7 @@ class Intake:
         self.columns: list[FileColumn] = []
         self.rejections = Rejections()
         self.read = 0
+        self.may_have_duplicates = True
 
     def read_all(self) -> Iterator[int]:
         """Take in the file batch by batch; gives the bytes worked through after each."""
@@ -161,7 +166,12 @@ class Intake:
             self._take(batch)
             yield self._reader.done
         self._check_key()
-        self.rejections.add_duplicates(*self.staging.take_out_duplicates(self._key_place()))
+
+    def take_out_duplicates(self, connection: Connection) -> None:
+        """Of waiting rows with the same key keep the first, and reject the others."""
+        found = self.staging.take_out_duplicates(connection, self._key_place())
+        self.rejections.add_duplicates(*found)
+        self.may_have_duplicates = False
 
     def has(self, name: str) -> bool:
         """Whether the file has a column for this attribute."""
@@ -261,7 +271,27 @@ def _carry_over(
     for column in intake.columns:
         if column.is_widened:
             contact_list = widen_to_number(connection, contact_list, column.name)
-    return contact_list, merge(connection, intake.staging, contact_list, intake.columns)
+    return contact_list, _merged(connection, intake, contact_list)
+
+
+def _merged(connection: Connection, intake: Intake, contact_list: ContactList) -> Merged:
+    """
+    Merge; into a list without contacts on trial.
+
+    Nearly no file has duplicates. Where the list was empty, fewer contacts than
+    rows tell that this one has some, which spares all others the search.
+    """
+    if intake.may_have_duplicates and contact_count(connection, contact_list):
+        # Somebody filled the list while the file was read.
+        intake.take_out_duplicates(connection)
+    trial = connection.begin_nested()
+    merged = merge(connection, intake.staging, contact_list, intake.columns)
+    if not intake.may_have_duplicates or merged.added == intake.staging.waiting:
+        trial.commit()
+        return merged
+    trial.rollback()
+    intake.take_out_duplicates(connection)
+    return merge(connection, intake.staging, contact_list, intake.columns)
 
 
 def _shared(

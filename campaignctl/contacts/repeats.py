@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import Connection
 
 _BITS = 2**25
+_VALUES_AT_ONCE = 5000
 
 
 class Repeats:
@@ -33,6 +34,12 @@ class Repeats:
                 f"INSERT OR IGNORE INTO {self._table} (value) VALUES (?)",  # noqa: S608 - our own name
                 suspects,
             )
+
+    def look_at_all(self, connection: Connection, table: str, column: str) -> None:
+        """Take all values of a column into account."""
+        values = connection.exec_driver_sql(f"SELECT {column} FROM {table}")  # noqa: S608 - names made by the store
+        for rows in values.partitions(_VALUES_AT_ONCE):
+            self.look_at(connection, [row[0] for row in rows])
 
     def _suspects(self, values: Iterable[str | None]) -> Iterator[tuple[str]]:
         bits = self._bits

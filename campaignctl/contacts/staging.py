@@ -32,13 +32,13 @@ from campaignctl.errors import StoreError
 from campaignctl.store.database import Database, sqlite_module, store_failure
 from campaignctl.store.lists import KEY_COLUMN, ContactList
 
-# Cells wait as the text that the file has. Here is what becomes of them.
+# Cells wait as the text that the file has, which is never empty here. This is what becomes of them.
 _CONVERSIONS = {
-    AttributeType.TEXT: "NULLIF({0}, '')",
-    AttributeType.INTEGER: "CAST(NULLIF({0}, '') AS INTEGER)",
-    AttributeType.NUMBER: "CAST(NULLIF({0}, '') AS REAL)",
-    AttributeType.BOOLEAN: "LOWER(NULLIF({0}, '')) IN ('true', '1')",
-    AttributeType.DATE: "NULLIF({0}, '')",
+    AttributeType.TEXT: "{0}",
+    AttributeType.INTEGER: "CAST({0} AS INTEGER)",
+    AttributeType.NUMBER: "CAST({0} AS REAL)",
+    AttributeType.BOOLEAN: "({0} = 'true' OR {0} = '1' OR {0} = 'True' OR {0} = 'TRUE')",
+    AttributeType.DATE: "{0}",
     AttributeType.INSTANT: "stored_instant({0})",
 }
 _VALUES_AT_ONCE = 5000
@@ -101,12 +101,13 @@ def _attach(engine: Engine, folder: Path | None) -> None:
 class Staging:
     """The waiting rows: the line each begins on, and its cells."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, watches_keys: bool) -> None:
+        """Without *watches_keys* duplicates are looked for only when there turn out to be some."""
         self._database = database
         self._width = 0
         self.waiting = 0
         with database.reading() as connection:
-            self._keys = Repeats(connection, "staging.suspect_keys")
+            self._keys = Repeats(connection, "staging.suspect_keys") if watches_keys else None
             self.addresses = Repeats(connection, "staging.suspect_addresses")
 
     def add_columns(self, count: int) -> None:
@@ -123,7 +124,8 @@ class Staging:
         names = ", ".join(["line", *(f"c{place}" for place in range(len(columns)))])
         marks = ", ".join("?" * (len(columns) + 1))
         with self._database.reading() as connection:
-            self._keys.look_at(connection, columns[key])
+            if self._keys is not None:
+                self._keys.look_at(connection, columns[key])
             if address is not None:
                 self.addresses.look_at(connection, columns[address])
             connection.exec_driver_sql(
@@ -132,22 +134,28 @@ class Staging:
             )
         self.waiting += len(lines)
 
-    def take_out_duplicates(self, key: int) -> tuple[int, list[RejectedRow]]:
+    def take_out_duplicates(self, connection: Connection, key: int) -> tuple[int, list[RejectedRow]]:
         """Keep the first row of each key; return how many others there were, and the first of those."""
-        with self._database.reading() as connection:
-            connection.exec_driver_sql(
-                "CREATE TABLE staging.repeated (value TEXT PRIMARY KEY, first INTEGER NOT NULL) WITHOUT ROWID"
-            )
-            repeated = self._keys.found(connection, "staging.waiting", f"c{key}", "line")
+        keys = self._keys or self._watched_keys(connection, f"c{key}")
+        connection.exec_driver_sql(
+            "CREATE TABLE staging.repeated (value TEXT PRIMARY KEY, first INTEGER NOT NULL) WITHOUT ROWID"
+        )
+        repeated = keys.found(connection, "staging.waiting", f"c{key}", "line")
+        some = [tuple(row) for row in islice(repeated, _VALUES_AT_ONCE)]
+        if not some:
+            return 0, []
+        while some:
+            connection.exec_driver_sql("INSERT INTO staging.repeated (value, first) VALUES (?, ?)", some)
             some = [tuple(row) for row in islice(repeated, _VALUES_AT_ONCE)]
-            if not some:
-                return 0, []
-            while some:
-                connection.exec_driver_sql("INSERT INTO staging.repeated (value, first) VALUES (?, ?)", some)
-                some = [tuple(row) for row in islice(repeated, _VALUES_AT_ONCE)]
-            removed, rows = _without_repeated(connection, f"c{key}")
-            self.waiting -= removed
-            return removed, rows
+        removed, rows = _without_repeated(connection, f"c{key}")
+        self.waiting -= removed
+        return removed, rows
+
+    @staticmethod
+    def _watched_keys(connection: Connection, key: str) -> Repeats:
+        keys = Repeats(connection, "staging.suspect_keys")
+        keys.look_at_all(connection, "staging.waiting", key)
+        return keys
 
 
 def _without_repeated(connection: Connection, key: str) -> tuple[int, list[RejectedRow]]:
@@ -164,10 +172,10 @@ def _without_repeated(connection: Connection, key: str) -> tuple[int, list[Rejec
 
 
 def merge(connection: Connection, staging: Staging, contact_list: ContactList, columns: Sequence[FileColumn]) -> Merged:
-    """Bring the waiting rows into the list, by key, in one statement."""
-    before = _count(connection, contact_list)
+    """Bring the waiting rows into the list, by key, in one statement. No two of them may have the same key."""
+    before = contact_count(connection, contact_list)
     touched = connection.exec_driver_sql(_upsert(contact_list, columns)).rowcount if staging.waiting else 0
-    contacts = _count(connection, contact_list)
+    contacts = contact_count(connection, contact_list)
     added = contacts - before
     return Merged(added, touched - added, staging.waiting - touched, contacts)
 
@@ -180,10 +188,7 @@ def _upsert(contact_list: ContactList, columns: Sequence[FileColumn]) -> str:
         if column.is_key:
             continue
         target = contact_list.attributes[column.name.lower()].column
-        value = _CONVERSIONS[column.type].format(f"waiting.c{place}")
-        if column.has_gaps:
-            value = f"CASE WHEN waiting.c{place} IS NULL THEN known.{target} ELSE {value} END"
-        targets[target] = value
+        targets[target] = _value(column, f"waiting.c{place}", f"known.{target}")
     # Only a file with gaps has to know what a contact had before.
     has_gaps = any(column.has_gaps for column in columns)
     known = f" LEFT JOIN {table} AS known ON known.{KEY_COLUMN} = {key}" if has_gaps else ""
@@ -201,6 +206,13 @@ def _upsert(contact_list: ContactList, columns: Sequence[FileColumn]) -> str:
     )
 
 
+def _value(column: FileColumn, cell: str, known: str) -> str:
+    """What the contact gets for *cell*: nothing for an empty one, and what was *known* where there is none."""
+    # A call of NULLIF for each of millions of cells is worth sparing.
+    value = _CONVERSIONS[column.type].format(f"NULLIF({cell}, '')" if column.has_empty_cells else cell)
+    return f"CASE WHEN {cell} IS NULL THEN {known} ELSE {value} END" if column.has_gaps else value
+
+
 def shared_addresses(
     connection: Connection, staging: Staging, contact_list: ContactList, name: str, *, are_all_new: bool
 ) -> int:
@@ -209,12 +221,11 @@ def shared_addresses(
     seen = staging.addresses
     if not are_all_new:
         seen = Repeats(connection, "staging.suspects_in_list")
-        addresses = connection.exec_driver_sql(f"SELECT {column} FROM {table}")  # noqa: S608 - the store's names
-        for rows in addresses.partitions(_VALUES_AT_ONCE):
-            seen.look_at(connection, (row[0] for row in rows))
+        seen.look_at_all(connection, table, column)
     return sum(1 for _ in seen.found(connection, table, column, "id"))
 
 
-def _count(connection: Connection, contact_list: ContactList) -> int:
+def contact_count(connection: Connection, contact_list: ContactList) -> int:
+    """How many contacts the list has."""
     count = connection.exec_driver_sql(f"SELECT COUNT(*) FROM {contact_list.table.name}")  # noqa: S608 - our table
     return int(count.scalar_one())
