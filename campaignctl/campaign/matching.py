@@ -148,4 +148,4 @@ def _in_time(condition: AttributeCondition, value: date, facts: Facts) -> bool:
     until: Any = facts.now
     if not isinstance(value, datetime):
         since, until = since.astimezone(facts.zone).date(), today
-    return since <= value <= until if condition.operator == "within" else value < since
+    return bool(since <= value <= until if condition.operator == "within" else value < since)

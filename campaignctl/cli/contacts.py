@@ -22,6 +22,7 @@ from campaignctl.cli.options import (
 )
 from campaignctl.cli.show import document, say, table
 from campaignctl.clock import SystemClock
+from campaignctl.contacts.exporting import ExportFormat, export_contacts
 from campaignctl.contacts.importing import ImportReport, import_contacts
 from campaignctl.contacts.source import Format as FileFormat
 from campaignctl.contacts.source import Source
@@ -140,7 +141,7 @@ def _show(report: ImportReport, list_name: str, format_: Format) -> None:
 @app.command("export")
 def export_command(
     list_name: ListArgument,
-    output_format: Annotated[str, typer.Option("--format", help="csv, tsv, json or ndjson.")] = "csv",
+    output_format: Annotated[ExportFormat, typer.Option("--format", help="The form to write.")] = ExportFormat.CSV,
     project: ProjectOption = None,
     store: StoreOption = None,
 ) -> None:
@@ -149,16 +150,12 @@ def export_command(
 
     Example: campaignctl contacts export customers > customers.csv
     """
-    from campaignctl.contacts.exporting import ExportFormat, export_contacts
-
-    if output_format not in list(ExportFormat):
-        raise UsageError("U103", f"`{output_format}` is no form of export", f"write one of {', '.join(ExportFormat)}")
     opened = opened_project(project)
     with opened_store(store_path(opened, store), SystemClock()) as the_store, the_store.reading() as ledger:
         contacts = list_named(ledger.connection, list_name)
         if contacts is None:
             raise RefusedError("P105", f"the list `{list_name}` has no contacts in the store", "import some first")
-        export_contacts(ledger.connection, contacts, sys.stdout, ExportFormat(output_format))
+        export_contacts(ledger.connection, contacts, sys.stdout, output_format)
 
 
 @app.command("show")

@@ -5,46 +5,49 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
 from typing import Any, TextIO, assert_never
 
 from sqlalchemy import Connection, select
 
 from campaignctl.campaign.attribute import AttributeType
-from campaignctl.contacts.source import Format
 from campaignctl.contacts.spreadsheet import quoted
-from campaignctl.errors import UsageError
 from campaignctl.store.instants import instant
 from campaignctl.store.lists import ContactList
 
 _ROWS_AT_ONCE = 1000
 
+
+class ExportFormat(StrEnum):
+    """The form that contacts are written in."""
+
+    CSV = "csv"  # fields separated by commas
+    TSV = "tsv"  # fields separated by tabs
+    JSON = "json"  # one array of objects
+    NDJSON = "ndjson"  # one object a line
+
+
 # What a row of the table becomes: one value for each attribute, None where it is missing.
 Row = tuple[Any, ...]
 
 
-def export_contacts(connection: Connection, contact_list: ContactList, out: TextIO, kind: Format) -> int:
+def export_contacts(connection: Connection, contact_list: ContactList, out: TextIO, kind: ExportFormat) -> int:
     """
     Write all contacts of the list to *out*, in the order they came, and say how many there are.
 
-    Cells that a spreadsheet would calculate are marked as text in CSV and TSV;
-    see `spreadsheet`.
-
-    Raises:
-        UsageError: contacts are not written as *kind*.
+    Cells that a spreadsheet would calculate are marked as text in CSV and TSV; see `spreadsheet`.
     """
     names = [attribute.name for attribute in contact_list.attributes.values()]
     rows = _rows(connection, contact_list)
     match kind:
-        case Format.CSV:
+        case ExportFormat.CSV:
             return _write_separated(out, names, _as_cells(contact_list, rows), ",")
-        case Format.TSV:
+        case ExportFormat.TSV:
             return _write_separated(out, names, _as_cells(contact_list, rows), "\t")
-        case Format.JSON:
+        case ExportFormat.JSON:
             return _write_array(out, names, _as_values(contact_list, rows))
-        case Format.NDJSON:
+        case ExportFormat.NDJSON:
             return _write_lines(out, names, _as_values(contact_list, rows))
-        case Format.SQLITE:
-            raise UsageError("S308", "contacts are not written as SQLite", "say `csv`, `tsv`, `json` or `ndjson`")
         case _:
             assert_never(kind)
 

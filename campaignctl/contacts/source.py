@@ -66,7 +66,7 @@ class Source:
             raise UsageError(
                 "S302",
                 f"the name `{self.path.name}` does not tell what kind of file it is",
-                f"say it with `--format {'|'.join(Format)}`",
+                f"say it with `--input-format {'|'.join(Format)}`",
             )
         return found
 

@@ -8,21 +8,23 @@ from itertools import accumulate
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     Integer,
+    MetaData,
     Select,
+    Table,
     and_,
     bindparam,
     case,
-    column,
+    delete,
     func,
     insert,
     literal,
     or_,
     select,
     update,
-    values,
 )
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
@@ -42,6 +44,18 @@ from campaignctl.store.tables import campaigns, members, ways
 # Ranks have 63 bits; contacts with the same first twelve share a bucket when a boundary is looked for.
 _RANKS = 2**63
 _BUCKET_WIDTH = 2**51
+
+
+# Which way a branch leads to from which: filled by each split for its own statement.
+_turns = Table(
+    "turns",
+    MetaData(),
+    Column("way", Integer, primary_key=True, autoincrement=False),
+    Column("branch", Integer, primary_key=True, autoincrement=False),
+    Column("next_way", Integer, nullable=False),
+    prefixes=["TEMPORARY"],
+    sqlite_with_rowid=False,
+)
 
 
 class MemberStatements:
@@ -196,21 +210,23 @@ class MemberStatements:
                 .correlate(members)
                 .scalar_subquery()
             )
-        if len(next_way) == len(branches):
-            target: ColumnElement[int] = case(
-                {number: way_id for (_, number), way_id in next_way.items()}, value=decision
-            )
-        else:
-            table = values(
-                column("old", Integer), column("branch", Integer), column("new", Integer), name="turns"
-            ).data([(old, number, new) for (old, number), new in next_way.items()])
-            target = (
-                select(table.c.new)
-                .where(table.c.old == members.c.way_id, table.c.branch == decision)
-                .correlate(members)
-                .scalar_subquery()
-            )
+        self._write_down(next_way)
+        target = (
+            select(_turns.c.next_way)
+            .where(_turns.c.way == members.c.way_id, _turns.c.branch == decision)
+            .correlate(members)
+            .scalar_subquery()
+        )
         self.connection.execute(update(members).where(*in_cohort(cohort)).values(way_id=target))
+
+    def _write_down(self, next_way: Mapping[tuple[int, int], int]) -> None:
+        """Put the ways that a split leads to where its statement can look them up."""
+        _turns.create(self.connection, checkfirst=True)
+        self.connection.execute(delete(_turns))
+        self.connection.execute(
+            insert(_turns),
+            [{"way": way, "branch": branch, "next_way": after} for (way, branch), after in next_way.items()],
+        )
 
     def end_members(self, cohort: Cohort) -> None:
         """The cohort's members are done: no later step is theirs."""

@@ -270,6 +270,27 @@ def test_shares_give_everybody_a_branch_and_are_exact_to_one(weights: list[int],
     assert all(abs(counts[name] - share * cohort) < 1 for name, share in shares.items())
 
 
+def test_splits_inside_and_after_splits_keep_every_decision(world: World) -> None:
+    """A member's way is the path of all decisions: a later split must not forget an earlier one."""
+    world.contacts()
+    inner = (
+        "{id: inner, at: 2026-12-01 10:10, split: {by: segment, branches: ["
+        f"{{name: ada, when: {{attribute: name, eq: Ada}}, steps: [{email('ada-mail', '2026-12-01 10:20')}]}}]}}}}"
+    )
+    world.publish(
+        f"{HEAD}  - id: outer\n    at: 2026-12-01 10:00\n    split:\n      by: segment\n      branches:\n"
+        f"        - {{name: fr, when: french, steps: [{inner}, {email('fr-mail', '2026-12-01 10:30')}]}}\n"
+        "  - id: after\n    at: 2026-12-01 11:00\n    split:\n"
+        "      by: segment\n      branches:\n"
+        f"        - {{name: got-it, when: french, steps: [{email('got-mail', '2026-12-01 11:10')}]}}\n"
+        f"        - {{name: rest, steps: [{email('rest-mail', '2026-12-01 11:10')}]}}\n"
+        f"  - {email('last', '2026-12-01 12:00')}\n"
+    )
+    world.run_until("2026-12-02 00:00")
+    steps = ("ada-mail", "fr-mail", "got-mail", "rest-mail", "last")
+    assert [world.deliveries(step)["sent"] for step in steps] == [1, 2, 2, 1, 3]
+
+
 def test_a_segment_split_takes_the_first_branch_that_matches(world: World) -> None:
     world.contacts()
     world.publish(
