@@ -31,12 +31,14 @@ class FileColumn:
     What the cells of a column have to be, and what they turned out to be.
 
     `known_type` is what the list, or the user, says; None lets the cells decide.
+    Only integers of the list `may_widen`: what the user says holds.
     `normal_address` is there for the column of e-mail addresses.
     """
 
     name: str
     known_type: AttributeType | None
     is_key: bool = False
+    may_widen: bool = False
     is_for_spreadsheets: bool = False
     normal_address: Callable[[str], str | None] | None = None
     has_gaps: bool = False  # some rows do not speak of it
@@ -107,7 +109,7 @@ class FileColumn:
             return
         if are_of_type(joined, self.type):
             return
-        if self.type is AttributeType.INTEGER and self._fits_number_only(cells):
+        if self.may_widen and self.type is AttributeType.INTEGER and self._fits_number_only(cells):
             self.is_widened = True
         for place, cell in enumerate(cells):
             if cell and not is_of_type(cell, self.type):

@@ -58,7 +58,8 @@ class TableReader:
             ) from failure
 
     def _chosen(self, database: Any) -> str:
-        names: list[str] = database.table_names()
+        # SQLite numbers rows and counts them in tables of its own.
+        names = [name for name in database.table_names() if not name.startswith("sqlite_")]
         wanted = self._source.table
         if wanted is not None and wanted in names:
             return wanted

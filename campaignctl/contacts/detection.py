@@ -26,13 +26,18 @@ _DAY = (
 _FORMS = {
     AttributeType.BOOLEAN: r"(?:true|false|True|False|TRUE|FALSE)",
     AttributeType.INTEGER: r"(?:0|-?[1-9][0-9]{0,17})",
-    AttributeType.NUMBER: (r"-?+(?:[1-9][0-9]{0,15}+|0)(?:\.[0-9]{1,30}+)?+(?:[eE][+-](?:[0-2]?[0-9]{1,2}|30[0-7]))?"),
+    AttributeType.NUMBER: (
+        r"-?+(?:(?:[1-9][0-9]{0,14}+|0|[1-9][0-9]{15}(?=\.))(?:\.[0-9]{1,30}+)?+(?:[eE][+-][0-9]{1,2}+)?+"
+        # As Python writes the very large and the very small.
+        r"|[1-9](?:\.[0-9]{1,30}+)?+[eE][+-](?:[12][0-9]{2}|30[0-7])|1e\+308)"
+    ),
     AttributeType.DATE: _DAY,
     AttributeType.INSTANT: (
         rf"(?!0|9999){_DAY}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{{1,9}})?)?"
         r"(?:Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])"
     ),
 }
+_EXACT_DIGITS = 15
 # What is taken where the type is known already.
 _ACCEPTED = {**_FORMS, AttributeType.BOOLEAN: r"(?:true|false|True|False|TRUE|FALSE|1|0)"}
 
@@ -71,6 +76,11 @@ def are_of_type(joined: str, kind: AttributeType) -> bool:
     return kind is AttributeType.TEXT or _ALL_ARE_ACCEPTED[kind].fullmatch(joined) is not None
 
 
+def _are_short(joined: str) -> bool:
+    """Whether a number keeps all digits of each of these integers."""
+    return max(map(len, joined.split("\0"))) <= _EXACT_DIGITS
+
+
 class Detection:
     """The types that all cells seen so far could have."""
 
@@ -86,7 +96,7 @@ class Detection:
         possible: list[AttributeType] = []
         for kind in self._candidates:
             is_wider = kind is AttributeType.NUMBER and AttributeType.INTEGER in possible
-            if is_wider or _ALL_HAVE_FORM[kind].fullmatch(joined):
+            if (is_wider and _are_short(joined)) or _ALL_HAVE_FORM[kind].fullmatch(joined):
                 possible.append(kind)
         self._candidates = possible
 

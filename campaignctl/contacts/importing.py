@@ -19,7 +19,15 @@ from campaignctl.contacts.headers import HeaderNames
 from campaignctl.contacts.reading import open_source
 from campaignctl.contacts.rejection import Reason, RejectedRow, Rejections
 from campaignctl.contacts.source import Source
-from campaignctl.contacts.staging import Merged, Staging, contact_count, merge, shared_addresses, with_staging
+from campaignctl.contacts.staging import (
+    Merged,
+    Staging,
+    contact_count,
+    has_long_integers,
+    merge,
+    shared_addresses,
+    with_staging,
+)
 from campaignctl.errors import RefusedError, WorkFailedError
 from campaignctl.store.database import Database
 from campaignctl.store.instants import stored
@@ -160,8 +168,6 @@ class Intake:
         for batch in self._reader.batches():
             self._add_new_columns()
             self._check_key()
-            for row in batch.rejected:
-                self.rejections.add(row)
             self.read += len(batch.lines) + len(batch.rejected)
             self._take(batch)
             yield self._reader.done
@@ -219,6 +225,7 @@ class Intake:
             name,
             kind,
             is_key=is_key,
+            may_widen=said is None,
             is_for_spreadsheets=self._reader.is_for_spreadsheets,
             normal_address=wanted.normal_address if is_email else None,
         )
@@ -227,14 +234,19 @@ class Intake:
         faults: Faults = {}
         columns = [column.checked(cells, faults) for column, cells in zip(self.columns, batch.columns, strict=True)]
         lines = batch.lines
+        self._reject(batch, faults)
         if faults:
-            keys = batch.columns[self._key_place()]
-            for place in sorted(faults):
-                self.rejections.add(RejectedRow(lines[place], (keys[place] or "")[:80], *faults[place]))
             good = [place for place in range(len(lines)) if place not in faults]
             lines = [lines[place] for place in good]
             columns = [[cells[place] for place in good] for cells in columns]
         self.staging.add(lines, columns, self._key_place(), self._address_place())
+
+    def _reject(self, batch: Batch, faults: Faults) -> None:
+        """Rows that are no records and rows with faults, in the order of the file."""
+        keys = batch.columns[self._key_place()]
+        faulty = [RejectedRow(batch.lines[place], (keys[place] or "")[:80], *faults[place]) for place in faults]
+        for row in sorted([*batch.rejected, *faulty], key=lambda row: row.line):
+            self.rejections.add(row)
 
     def report(self, merged: Merged, shared: int, seconds: float) -> ImportReport:
         new = {column.name: column.type for column in self.columns if not self._is_known(column.name)}
@@ -268,10 +280,24 @@ def _carry_over(
     contact_list = ensure_list(connection, wanted.list_name, wanted.key)
     new = {column.name: column.type for column in intake.columns if contact_list.attribute(column.name) is None}
     contact_list = add_attributes(connection, contact_list, new)
-    for column in intake.columns:
+    for place, column in enumerate(intake.columns):
         if column.is_widened:
+            _check_widening(connection, contact_list, column.name, f"c{place}")
             contact_list = widen_to_number(connection, contact_list, column.name)
     return contact_list, _merged(connection, intake, contact_list)
+
+
+def _check_widening(connection: Connection, contact_list: ContactList, name: str, waiting: str) -> None:
+    """No value may lose digits, be it in the list or be it waiting."""
+    kept = contact_list.attributes[name.lower()].column
+    if has_long_integers(connection, contact_list.table.name, kept) or has_long_integers(
+        connection, "staging.waiting", waiting
+    ):
+        raise RefusedError(
+            "S204",
+            f"the attribute `{name}` is of type integer, with values that are too long for a number",
+            "leave out the rows with a point in it, or use another name",
+        )
 
 
 def _merged(connection: Connection, intake: Intake, contact_list: ContactList) -> Merged:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from itertools import chain
 
@@ -13,6 +14,7 @@ from campaignctl.contacts.source import MAX_LINE_BYTES, Format, Source, open_tex
 from campaignctl.errors import WorkFailedError
 
 _CHUNK_CHARACTERS = 128 * 2**10
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 class SeparatedReader:
@@ -49,7 +51,7 @@ class SeparatedReader:
         """A comma, unless the first line has more semicolons: spreadsheets write those where the comma is decimal."""
         _, text = open_text(source)
         with text, source.translated():
-            first = text.readline(MAX_LINE_BYTES)
+            first = _QUOTED.sub("", text.readline(MAX_LINE_BYTES))
         return max(",;", key=first.count)
 
     def _read_header(self) -> list[str]:

@@ -229,3 +229,9 @@ def contact_count(connection: Connection, contact_list: ContactList) -> int:
     """How many contacts the list has."""
     count = connection.exec_driver_sql(f"SELECT COUNT(*) FROM {contact_list.table.name}")  # noqa: S608 - our table
     return int(count.scalar_one())
+
+
+def has_long_integers(connection: Connection, table: str, column: str) -> bool:
+    """Whether *table* holds integers that a number does not keep all digits of."""
+    longest = f"SELECT 1 FROM {table} WHERE ABS(CAST({column} AS INTEGER)) > {2**53}"  # noqa: S608 - our names
+    return bool(connection.exec_driver_sql(f"SELECT EXISTS ({longest})").scalar_one())
