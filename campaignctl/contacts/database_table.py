@@ -59,7 +59,7 @@ class TableReader:
 
     def _chosen(self, database: Any) -> str:
         # SQLite numbers rows and counts them in tables of its own.
-        names = [name for name in database.table_names() if not name.startswith("sqlite_")]
+        names: list[str] = [name for name in database.table_names() if not name.startswith("sqlite_")]
         wanted = self._source.table
         if wanted is not None and wanted in names:
             return wanted
