@@ -26,6 +26,7 @@ from campaignctl.campaign.fields import (
 )
 from campaignctl.campaign.model import ZoneName
 from campaignctl.campaign.shape import shape_problems
+from campaignctl.campaign.source import Path as Place
 from campaignctl.campaign.source import Plain, Source, Value, read_source
 from campaignctl.diagnostics import Problem
 from campaignctl.errors import UsageError
@@ -158,6 +159,10 @@ class ProjectFile:
     source: Source
     project: Project
 
+    def problem(self, code: str, path: Place, message: str, hint: str) -> Problem:
+        """A problem at *path* of the project file."""
+        return Problem(code, message, hint, file=self.source.name, span=self.source.span(path))
+
 
 def find_project(start: Path) -> Path | None:
     """The nearest folder from *start* upwards that holds a project file."""
@@ -165,8 +170,8 @@ def find_project(start: Path) -> Path | None:
     return next((folder for folder in (start, *start.parents) if (folder / PROJECT_FILE).is_file()), None)
 
 
-def load_project(folder: Path, environment: Mapping[str, str]) -> ProjectFile | list[Problem]:
-    """Read the project file of *folder*; its problems where it has some."""
+def load_project(folder: Path, environment: Mapping[str, str], name: str = PROJECT_FILE) -> ProjectFile | list[Problem]:
+    """Read the project file of *folder*, which messages call *name*; its problems where it has some."""
     path = folder / PROJECT_FILE
     try:
         content = path.read_bytes()
@@ -174,11 +179,11 @@ def load_project(folder: Path, environment: Mapping[str, str]) -> ProjectFile | 
         raise UsageError(
             "C150", f"`{path}` cannot be read: {failure.strerror}", "run `campaignctl init` to make a project"
         ) from failure
-    source = read_source(PROJECT_FILE, content)
+    source = read_source(name, content)
     if not isinstance(source, Source):
         return source
     if not isinstance(source.value, dict):
-        return [Problem("C105", "a project file holds a mapping", "begin it with `project: NAME`", file=PROJECT_FILE)]
+        return [Problem("C105", "a project file holds a mapping", "begin it with `project: NAME`", file=name)]
     try:
         return ProjectFile(folder, source, Project.model_validate(filled_in(source.value, environment)))
     except ValidationError as failure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -14,16 +14,14 @@ from campaignctl.campaign.steps.union import RunnableStep, every_step, verb_of
 from campaignctl.campaign.version import Version, files_named_by, version_of
 from campaignctl.campaign.when import wall_text
 from campaignctl.diagnostics import listed
-from campaignctl.engine.messages import Messages
 from campaignctl.errors import RefusedError
 from campaignctl.files import FileTrouble, ProjectFiles
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.flow.tree import stops
-from campaignctl.message.content import RenderedEmail
-from campaignctl.ports import Candidate, LiveCampaign, LiveStep
+from campaignctl.ports import LiveCampaign, LiveStep
 from campaignctl.project import Project
 from campaignctl.store.ledger import SqlLedger, SqlStore
-from campaignctl.store.lists import contact_by_key, contact_values, list_named
+from campaignctl.store.lists import known_list
 
 
 @dataclass(frozen=True)
@@ -128,9 +126,9 @@ def publish(
     planned = planned_steps(version, now, delay, now + delay if starts_now else None)
     name = version.campaign.campaign
     with store.reading() as ledger:
-        known = _known(ledger, version)
-    if known is not None:
-        return known
+        if (known := _known(ledger, version)) is not None:
+            return known
+        known_list(ledger.connection, version.campaign.list_name)
     _refuse_past(planned, version, now)
     first = planned[0]
     starts_at = first.effective_at or now
@@ -143,16 +141,10 @@ def publish(
         # Asked again under the lock: somebody may have been quicker.
         if (known := _known(ledger, version)) is not None:
             return known
-        contacts = list_named(ledger.connection, version.campaign.list_name)
-        if contacts is None:
-            raise RefusedError(
-                "P105",
-                f"the list `{version.campaign.list_name}` has no contacts in the store",
-                f"run `campaignctl contacts import {version.campaign.list_name} FILE` first",
-            )
+        contacts = known_list(ledger.connection, version.campaign.list_name)
         ledger.add_campaign(version, contacts.id, seed, planned, actor, now)
-        campaign = ledger.campaign_named(name)
-        ledger.note("published", campaign, {"starts_at": starts_at.isoformat()}, now, actor)
+        campaign = ledger.known_campaign(name)
+        ledger.note("published", campaign, {"starts_at": starts_at.isoformat(timespec="seconds")}, now, actor)
     return publication
 
 
@@ -207,99 +199,3 @@ def _refuse_past(planned: Sequence[LiveStep], version: Version, now: datetime) -
                 f"`{after.name}` would come before `{before.name}`, which `--now` moves after it",
                 "give the steps later times",
             )
-
-
-@dataclass(frozen=True)
-class StopReport:
-    """What had left when a campaign was stopped. The three add up to the deliveries of all steps that had begun."""
-
-    campaign: str
-    sent: int
-    cancelled: int
-    in_flight: int
-
-
-def stop(store: SqlStore, name: str, *, actor: str, now: datetime) -> StopReport:
-    """
-    End a campaign: when this returns, no further message leaves.
-
-    `sent` counts what had ended before, whatever its end.
-
-    Raises:
-        RefusedError: there is no such campaign, or it has ended.
-    """
-    with store.writing() as ledger:
-        campaign = known_campaign(ledger, name)
-        if not campaign.state.may_stop:
-            raise RefusedError("P107", f"`{name}` is {campaign.state}, and cannot be stopped", "nothing is to be done")
-        ledger.cancel_deliveries(campaign, now)
-        ledger.campaign_stopped(campaign, now)
-        report = _counted(ledger, campaign)
-        detail = {"sent": report.sent, "cancelled": report.cancelled, "in_flight": report.in_flight}
-        ledger.note("stopped", replace(campaign, state=CampaignState.STOPPED), detail, now, actor)
-    return report
-
-
-def _counted(ledger: SqlLedger, campaign: LiveCampaign) -> StopReport:
-    sent = cancelled = in_flight = 0
-    for counts in ledger.deliveries_by_state([step.id for step in campaign.steps]).values():
-        for state, number in counts.items():
-            if state == "cancelled":
-                cancelled += number
-            elif state.is_final:
-                sent += number
-            else:
-                in_flight += number
-    return StopReport(campaign.name, sent, cancelled, in_flight)
-
-
-def known_campaign(ledger: SqlLedger, name: str) -> LiveCampaign:
-    """
-    The campaign with this name.
-
-    Raises:
-        RefusedError: there is none.
-    """
-    found = ledger.campaign_named(name)
-    if found is None:
-        names = [each.name for each in ledger.every_campaign()]
-        hint = f"there is {listed(names, 'and')}" if names else "publish one first"
-        raise RefusedError("P100", f"no campaign is named `{name}`", hint)
-    return found
-
-
-def least_gap(version: Version) -> int | None:
-    """The shortest time between a step and the one before it on its way, in seconds; None with fewer than two."""
-    places = stops(version.campaign)
-    at = {stop.id: stop.step.at.at(version.zone) for stop in places if stop.step.at is not None}
-    gaps = [
-        int((at[stop.id] - max(at[name] for name in stop.before if name in at)).total_seconds())
-        for stop in places
-        if stop.id in at and any(name in at for name in stop.before)
-    ]
-    return min(gaps, default=None)
-
-
-def previewed(ledger: SqlLedger, version: Version, step: str, contact_key: str, now: datetime) -> RenderedEmail:
-    """
-    The message of *step* as one contact would get it now.
-
-    Raises:
-        RefusedError: there is no such e-mail step, or no such contact.
-        RenderError: the template cannot be filled in.
-    """
-    emails = [each.id for each in every_step(version.campaign.steps) if isinstance(each, EmailStep)]
-    if step not in emails:
-        raise RefusedError("P109", f"`{step}` is no e-mail step of the campaign", f"there is {listed(emails, 'and')}")
-    contacts = list_named(ledger.connection, version.campaign.list_name)
-    row = None if contacts is None else contact_by_key(ledger.connection, contacts, contact_key)
-    if contacts is None or row is None:
-        raise RefusedError("P111", f"the list has no contact `{contact_key}`", "see `campaignctl contacts show`")
-    values = contact_values(contacts, row)
-    settings = version.content.contacts
-    address = values.get(settings.email) if settings.email else None
-    candidate = Candidate(0, contact_key, None if address is None else str(address), values, now, 0)
-    trial = LiveCampaign(
-        0, version.campaign.campaign, contacts.name, "preview", 0, CampaignState.ACTIVE, now, None, None, None, ()
-    )
-    return Messages(version).render(trial, step, candidate)

@@ -15,6 +15,7 @@ from campaignctl.diagnostics import Problem, by_place
 from campaignctl.files import ProjectFiles
 from campaignctl.message.rules import messages_can_be_made
 from campaignctl.project import PROJECT_FILE, ProjectFile
+from campaignctl.project_rules import PROJECT_RULES
 
 RULES: Final[Sequence[Rule]] = (
     tree.ids_are_unique,
@@ -33,19 +34,31 @@ RULES: Final[Sequence[Rule]] = (
 
 @dataclass
 class Checked:
-    """What checking found: the problems by place, the texts they stand in, and the campaign where it has a shape."""
+    """What checking found: the problems by place, the texts they stand in, and which files were looked at."""
 
-    problems: list[Problem]
-    texts: dict[str, str]
-    files: ProjectFiles
-    file: CampaignFile | None = None
+    problems: list[Problem] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
     paths: list[str] = field(default_factory=list)
+
+    def add(self, other: Checked) -> None:
+        """Put what was found elsewhere beside it."""
+        self.problems = by_place([*self.problems, *other.problems])
+        self.texts |= other.texts
+        self.paths += other.paths
+
+
+@dataclass
+class CheckedFile(Checked):
+    """What checking one campaign file found, and the campaign where it has a shape."""
+
+    file: CampaignFile | None = None
+    files: ProjectFiles = field(kw_only=True)
 
 
 Attributes = Mapping[str, Mapping[str, AttributeType]]
 
 
-def check_file(path: Path, project: ProjectFile, attributes: Attributes) -> Checked:
+def check_file(path: Path, project: ProjectFile, attributes: Attributes) -> CheckedFile:
     """
     Check one campaign file against its project.
 
@@ -58,44 +71,53 @@ def check_file(path: Path, project: ProjectFile, attributes: Attributes) -> Chec
         content = path.read_bytes()
     except OSError as failure:
         trouble = Problem("C151", f"`{name}` cannot be read: {failure.strerror}", "check the path", file=name)
-        return Checked([trouble], {}, files, paths=[name])
+        return CheckedFile([trouble], {}, [name], files=files)
     loaded = load_campaign(name, content)
     texts = {name: content.decode("utf-8-sig", "replace")}
     if not isinstance(loaded, CampaignFile):
-        return Checked(by_place(loaded), texts, files, paths=[name])
+        return CheckedFile(by_place(loaded), texts, [name], files=files)
     known = Known(project.project, attributes.get(loaded.campaign.list_name), files.read)
     problems = [problem for rule in RULES for problem in rule(loaded, known)]
     for template in {problem.file for problem in problems} - {name}:
         read = files.read(template)
         texts[template] = read.decode("utf-8-sig", "replace") if isinstance(read, bytes) else ""
-    return Checked(by_place(problems), texts, files, loaded, [name])
+    return CheckedFile(by_place(problems), texts, [name], loaded, files=files)
 
 
-def check_paths(paths: Sequence[Path], project: ProjectFile, attributes: Attributes) -> Checked:
-    """Check files, and all campaign files below folders; two campaigns with one name are a problem too."""
-    whole = Checked([], {}, ProjectFiles(project.folder, project.folder))
+def check_files(paths: Sequence[Path], project: ProjectFile, attributes: Attributes) -> Checked:
+    """Check the campaign files of a project; two campaigns with one name are a problem too."""
+    whole = Checked()
     names: dict[str, str] = {}
-    for path in campaign_files(paths):
+    for path in paths:
         checked = check_file(path, project, attributes)
-        whole.paths += checked.paths
-        whole.problems += checked.problems
-        whole.texts |= checked.texts
+        whole.add(checked)
         if checked.file is not None:
             name = checked.file.campaign.campaign
             if name in names:
                 message = f"the campaign `{name}` is also in {names[name]}"
-                whole.problems.append(checked.file.problem("C207", ("campaign",), message, "give each its own name"))
+                problem = checked.file.problem("C207", ("campaign",), message, "give each its own name")
+                whole.add(Checked([problem]))
             names.setdefault(name, str(path))
-    whole.problems = by_place(whole.problems)
     return whole
 
 
+def check_project(project: ProjectFile) -> Checked:
+    """What can be said of a project file beyond its shape."""
+    problems = [problem for rule in PROJECT_RULES for problem in rule(project)]
+    return Checked(by_place(problems), {project.source.name: project.source.text})
+
+
 def campaign_files(paths: Sequence[Path]) -> list[Path]:
-    """The files that *paths* name, and the campaign files below the folders among them; each once."""
+    """
+    The files that *paths* name, and the campaign files below the folders among them; each once.
+
+    Hidden folders hold other things: `.github` is no place for campaigns.
+    """
     found: dict[Path, None] = {}
     for path in paths:
         below = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]
         for each in below:
-            if each.name != PROJECT_FILE and not each.name.endswith((".test.yaml", ".test.yml")):
+            is_hidden = path.is_dir() and any(part.startswith(".") for part in each.relative_to(path).parts)
+            if not is_hidden and each.name != PROJECT_FILE and not each.name.endswith((".test.yaml", ".test.yml")):
                 found[each] = None
     return list(found)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from campaignctl.channels.outbox import OutboxChannel
+from campaignctl.channels.smtp.settings import SmtpSettings
 from campaignctl.clock import Clock
 from campaignctl.engine.daemon import Daemon
 from campaignctl.engine.dispatch import Dispatcher
@@ -51,19 +52,32 @@ def email_channel(project: ProjectFile) -> Channel:
     Raises:
         ChannelError: the server's address cannot be used.
     """
+    settings = _mail_server(project)
+    if settings is None:
+        return OutboxChannel(project.folder / OUTBOX)
+    from campaignctl.channels.smtp.channel import SmtpChannel
+
+    return SmtpChannel(settings)
+
+
+def where_messages_go(project: ProjectFile) -> str:
+    """The channel of e-mail, for people."""
+    settings = _mail_server(project)
+    if settings is None:
+        return f"the outbox, {project.folder / OUTBOX}"
+    return f"the mail server {settings.host}:{settings.port}"
+
+
+def _mail_server(project: ProjectFile) -> SmtpSettings | None:
     settings = project.project.channels.email
     if settings is None or settings.smtp is None:
-        return OutboxChannel(project.folder / OUTBOX)
+        return None
     if (name := unset_variable(settings.smtp)) is not None:
         raise ChannelError("D101", f"the environment variable `{name}` is not set", "set it, or leave the channel out")
-    from campaignctl.channels.smtp.channel import SmtpChannel
-    from campaignctl.channels.smtp.settings import SmtpSettings
-
     try:
-        smtp = SmtpSettings.from_url(settings.smtp, tls=settings.tls, connections=settings.connections)
+        return SmtpSettings.from_url(settings.smtp, tls=settings.tls, connections=settings.connections)
     except ValueError as failure:
         raise ChannelError("D102", str(failure), "write it like `smtp://user:password@host:587`") from failure
-    return SmtpChannel(smtp)
 
 
 @contextmanager

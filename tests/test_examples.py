@@ -11,7 +11,7 @@ import pytest
 from world import World
 
 from campaignctl.project import ProjectFile, load_project
-from campaignctl.validation import campaign_files, check_paths
+from campaignctl.validation import campaign_files, check_files, check_project
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 EXPECTED = {
@@ -31,7 +31,8 @@ def test_every_example_is_here() -> None:
 def test_an_example_has_no_problems(name: str) -> None:
     project = load_project(EXAMPLES / name, {})
     assert isinstance(project, ProjectFile)
-    assert check_paths([EXAMPLES / name], project, {}).problems == []
+    assert check_project(project).problems == []
+    assert check_files(campaign_files([EXAMPLES / name]), project, {}).problems == []
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))

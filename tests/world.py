@@ -15,7 +15,8 @@ from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.ports import LiveCampaign, Outcome, Outgoing, Verdict
 from campaignctl.project import PROJECT_FILE, ProjectFile, load_project
-from campaignctl.publishing import Publication, StopReport, known_campaign, stop
+from campaignctl.publishing import Publication
+from campaignctl.stopping import StopReport, stop
 from campaignctl.store.database import open_sqlite
 from campaignctl.store.events import Event, EventKind, EventOutcome
 from campaignctl.store.ledger import SqlStore
@@ -148,7 +149,7 @@ class World:
 
     def campaign(self, name: str = "sale") -> LiveCampaign:
         with self.store.reading() as ledger:
-            return known_campaign(ledger, name)
+            return ledger.known_campaign(name)
 
     def deliveries(self, step: str, name: str = "sale") -> dict[str, int]:
         campaign = self.campaign(name)

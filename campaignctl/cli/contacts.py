@@ -20,7 +20,8 @@ from campaignctl.cli.options import (
     command_app,
     opened_project,
 )
-from campaignctl.cli.show import document, say, table
+from campaignctl.cli.screen import say
+from campaignctl.cli.show import document, table
 from campaignctl.clock import SystemClock
 from campaignctl.contacts.exporting import ExportFormat, export_contacts
 from campaignctl.contacts.importing import ImportReport, import_contacts

@@ -19,7 +19,6 @@ from campaignctl.demo import DEMO_ENDS, DEMO_STARTS, EVENTS_ARRIVE, FastTime
 from campaignctl.engine.tick import TickReport
 from campaignctl.errors import UsageError
 from campaignctl.project import ProjectFile, load_project
-from campaignctl.publishing import known_campaign
 from campaignctl.wiring import OUTBOX, opened_store
 
 app = command_app()
@@ -68,7 +67,7 @@ def demo_command(
         print(f"  {wall_text(EVENTS_ARRIVE, zone)}  opens, clicks and an unsubscribe come in")
         world.run_until(DEMO_ENDS, show)
         with store.reading() as ledger:
-            campaign = known_campaign(ledger, published.campaign)
+            campaign = ledger.known_campaign(published.campaign)
             counts = ledger.deliveries_by_state([step.id for step in campaign.steps])
     print(f"4. Who went where ({campaign.members} members; the campaign is {campaign.state}):")
     rows = [

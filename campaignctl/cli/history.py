@@ -9,7 +9,6 @@ import typer
 from campaignctl.cli.options import Format, FormatOption, ProjectOption, StoreOption, command_app, opened_project
 from campaignctl.cli.show import document, table
 from campaignctl.clock import SystemClock
-from campaignctl.publishing import known_campaign
 from campaignctl.wiring import opened_store, store_path
 
 app = command_app()
@@ -29,7 +28,7 @@ def history_command(
     """
     opened = opened_project(project)
     with opened_store(store_path(opened, store), SystemClock()) as the_store, the_store.reading() as ledger:
-        entries = ledger.history(known_campaign(ledger, name))
+        entries = ledger.history(ledger.known_campaign(name))
     if format_ is Format.JSON:
         document(campaign=name, entries=[vars(entry) for entry in entries])
         return

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from campaignctl.cli.options import Format, FormatOption, ProjectOption, StoreOption, command_app, opened_project
-from campaignctl.cli.show import document, table
+from campaignctl.cli.options import (
+    ProjectOption,
+    RowsFormat,
+    RowsFormatOption,
+    StoreOption,
+    command_app,
+    opened_project,
+)
+from campaignctl.cli.show import document, lines, table
 from campaignctl.clock import SystemClock
 from campaignctl.ports import LiveCampaign
 from campaignctl.wiring import opened_store, store_path
@@ -14,7 +21,9 @@ app = command_app()
 
 
 @app.command()
-def list_command(format_: FormatOption = Format.TEXT, project: ProjectOption = None, store: StoreOption = None) -> None:
+def list_command(
+    format_: RowsFormatOption = RowsFormat.TEXT, project: ProjectOption = None, store: StoreOption = None
+) -> None:
     """
     List the campaigns of the store.
 
@@ -33,8 +42,10 @@ def list_command(format_: FormatOption = Format.TEXT, project: ProjectOption = N
         }
         for each in found
     ]
-    if format_ is Format.JSON:
+    if format_ is RowsFormat.JSON:
         document(campaigns=rows)
+    elif format_ is RowsFormat.NDJSON:
+        lines(rows)
     elif not rows:
         print("No campaigns yet. Next: campaignctl publish FILE")
     else:

@@ -6,15 +6,19 @@ import getpass
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.main
 
-from campaignctl.campaign.load import CampaignFile, load_campaign
+from campaignctl.campaign.load import CampaignFile
+from campaignctl.cli.screen import SCREEN, tell
 from campaignctl.cli.show import show_problems
+from campaignctl.diagnostics import has_errors
 from campaignctl.errors import UsageError
 from campaignctl.files import ProjectFiles
-from campaignctl.project import ProjectFile, find_project, load_project
+from campaignctl.project import PROJECT_FILE, ProjectFile, find_project, load_project
+from campaignctl.validation import Attributes, check_file
 
 ProjectOption = Annotated[
     Path | None, typer.Option("--project", help="The project's folder; the nearest one upwards otherwise.")
@@ -29,7 +33,16 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class RowsFormat(StrEnum):
+    """How a command shows rows, of which there may be many."""
+
+    TEXT = "text"
+    JSON = "json"
+    NDJSON = "ndjson"
+
+
 FormatOption = Annotated[Format, typer.Option("--format", help="How to show it.")]
+RowsFormatOption = Annotated[RowsFormat, typer.Option("--format", help="How to show it.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -38,41 +51,100 @@ def command_app() -> typer.Typer:
     return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-def opened_project(folder: Path | None, near: Path | None = None) -> ProjectFile:
+def _set_quiet(wanted: bool) -> None:
+    SCREEN.is_quiet = SCREEN.is_quiet or wanted
+
+
+def _set_verbose(wanted: bool) -> None:
+    SCREEN.is_verbose = SCREEN.is_verbose or wanted
+
+
+def _without_colours(wanted: bool) -> None:
+    SCREEN.may_colour = SCREEN.may_colour and not wanted
+
+
+_SHARED = typer.Typer(add_completion=False)
+
+
+@_SHARED.command()
+def _shared(
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", expose_value=False, callback=_set_quiet, help="Results and failures only."),
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", expose_value=False, callback=_set_verbose, help="Tell more.")
+    ] = False,
+    no_color: Annotated[
+        bool, typer.Option("--no-color", expose_value=False, callback=_without_colours, help="Never use colours.")
+    ] = False,
+) -> None:
+    """Holds the options of every command."""
+
+
+def give_shared_options(command: Any) -> None:
+    """Add `-q`, `-v` and `--no-color` to a command, or to every command of a group."""
+    commands = getattr(command, "commands", None)
+    if commands is not None:
+        for each in commands.values():
+            give_shared_options(each)
+        return
+    shared = [each for each in typer.main.get_command(_SHARED).params if each.name != "help"]
+    command.params += shared
+
+
+def project_folder(wanted: Path | None, near: Path | None = None) -> Path:
     """
-    The project that a command works in.
+    The folder of the project that a command works in: as asked for, or the nearest one upwards from *near* or here.
 
     Raises:
         UsageError: there is none.
     """
-    found = folder or find_project(near.parent if near else Path.cwd())
+    start = (near or Path.cwd()).resolve()
+    found = wanted or find_project(start if start.is_dir() else start.parent)
     if found is None:
         raise UsageError(
             "C150", "there is no `campaignctl.yaml` here or above", "run `campaignctl init`, or use `--project`"
         )
-    project = load_project(found, os.environ)
+    return found
+
+
+def shown_path(path: Path) -> str:
+    """A path as messages name it: from here where it is below, so that CI can point at it."""
+    resolved, here = path.resolve(), Path.cwd()
+    return str(resolved.relative_to(here)) if resolved.is_relative_to(here) else str(path)
+
+
+def opened_project(wanted: Path | None, near: Path | None = None) -> ProjectFile:
+    """
+    The project that a command works in; its problems are shown where it has some, and end the command.
+
+    Raises:
+        UsageError: there is none.
+    """
+    folder = project_folder(wanted, near)
+    name = shown_path(folder / PROJECT_FILE)
+    project = load_project(folder, os.environ, name)
     if not isinstance(project, ProjectFile):
-        show_problems(project, {})
+        show_problems(project, {name: (folder / PROJECT_FILE).read_text("utf-8", "replace")})
         raise typer.Exit(1)
+    tell(f"the project is {name}")
     return project
 
 
-def opened_campaign(path: Path, project: ProjectFile) -> tuple[CampaignFile, ProjectFiles]:
+def sound_campaign(path: Path, project: ProjectFile, attributes: Attributes) -> tuple[CampaignFile, ProjectFiles]:
     """
-    The campaign in the file *path*; its problems are shown where it has some.
+    The campaign in the file *path*, which has no errors: its problems are shown, and errors end the command.
 
     Raises:
         UsageError: the file cannot be read.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as failure:
-        raise UsageError("C151", f"`{path}` cannot be read: {failure.strerror}", "check the path") from failure
-    loaded = load_campaign(str(path), content)
-    if isinstance(loaded, CampaignFile):
-        return loaded, ProjectFiles(project.folder, path.resolve().parent)
-    show_problems(loaded, {str(path): content.decode("utf-8", "replace")})
-    raise typer.Exit(1)
+    checked = check_file(path, project, attributes)
+    if checked.problems:
+        show_problems(checked.problems, checked.texts)
+    if checked.file is None or has_errors(checked.problems):
+        raise typer.Exit(1)
+    return checked.file, checked.files
 
 
 def actor() -> str:

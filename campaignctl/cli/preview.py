@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-import sys
+import tempfile
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from campaignctl.cli.options import ProjectOption, StoreOption, command_app, opened_campaign, opened_project
+from campaignctl.cli.attributes import attributes_of
+from campaignctl.cli.options import (
+    Format,
+    FormatOption,
+    ProjectOption,
+    StoreOption,
+    command_app,
+    opened_project,
+    sound_campaign,
+)
+from campaignctl.cli.screen import say, visible
+from campaignctl.cli.show import document
 from campaignctl.clock import SystemClock
-from campaignctl.errors import RefusedError, WorkFailedError
+from campaignctl.errors import RefusedError, UsageError, WorkFailedError
+from campaignctl.message.content import RenderedEmail
 from campaignctl.message.sandbox import RenderError, TemplateSyntaxProblem
-from campaignctl.publishing import frozen, previewed
+from campaignctl.publishing import frozen
+from campaignctl.rehearsal import previewed
 from campaignctl.wiring import opened_store, store_path
 
 app = command_app()
@@ -24,7 +38,9 @@ def preview_command(
     file: Annotated[Path, typer.Argument(help="The campaign's file.")],
     step: Annotated[str, typer.Argument(help="The id of an e-mail step.")],
     contact: Annotated[str, typer.Option("--contact", help="The contact's key.")],
-    out: Annotated[Path | None, typer.Option("--out", help="Write the whole message to this file.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the whole message (.eml) to this file.")] = None,
+    opens: Annotated[bool, typer.Option("--open", help="Open the HTML part in a browser.")] = False,
+    format_: FormatOption = Format.TEXT,
     project: ProjectOption = None,
     store: StoreOption = None,
 ) -> None:
@@ -33,24 +49,52 @@ def preview_command(
 
     Example: campaignctl preview campaigns/welcome.yaml welcome --contact c-1
     """
-    opened = opened_project(project, file.resolve())
-    loaded, files = opened_campaign(file, opened)
-    if loaded.campaign.list_name not in opened.project.lists:
-        raise RefusedError("C301", f"the project has no list `{loaded.campaign.list_name}`", "run campaignctl validate")
-    version = frozen(loaded, opened.project, files)
+    opened = opened_project(project, file)
     clock = SystemClock()
-    with opened_store(store_path(opened, store), clock) as the_store, the_store.reading() as ledger:
+    with opened_store(store_path(opened, store), clock) as the_store:
+        campaign, files = sound_campaign(file, opened, attributes_of(the_store))
+        version = frozen(campaign, opened.project, files)
         try:
-            message = previewed(ledger, version, step, contact, clock.now())
+            with the_store.reading() as ledger:
+                message = previewed(ledger, version, step, contact, clock.now())
         except (RenderError, TemplateSyntaxProblem) as failure:
             raise WorkFailedError("C404", str(failure), "mend the template, or give the contact the value") from failure
     if out is not None:
-        out.write_bytes(message.content)
-        print(f"Wrote {out}")
-        return
+        _written(out, message)
     parsed = message_from_bytes(message.content, policy=policy.default)
-    for name in ("From", "To", "Subject"):
-        print(f"{name}: {parsed[name]}")
-    text = parsed.get_body(("plain",))
-    print()
-    sys.stdout.write("" if text is None else text.get_content())
+    if opens:
+        _opened(parsed)
+    if format_ is Format.JSON:
+        headers = {name: str(value) for name, value in parsed.items()}
+        document(step=step, contact=contact, headers=headers, text=_part(parsed, "plain"), html=_part(parsed, "html"))
+    elif out is None and not opens:
+        for name in ("From", "To", "Subject"):
+            print(f"{name}: {visible(str(parsed[name]))}")
+        print(f"\n{visible(_part(parsed, 'plain') or '').rstrip()}")
+
+
+def _part(message: EmailMessage, kind: str) -> str | None:
+    """The text of a part, or nothing where the message has none."""
+    part = message.get_body((kind,))
+    return None if part is None else str(part.get_content())
+
+
+def _written(path: Path, message: RenderedEmail) -> None:
+    try:
+        path.write_bytes(message.content)
+    except OSError as failure:
+        raise UsageError("U105", f"`{path}` cannot be written: {failure.strerror}", "name another file") from failure
+    say(f"wrote {path}")
+
+
+def _opened(message: EmailMessage) -> None:
+    """Show the HTML part in the user's browser, from a file of its own."""
+    html = _part(message, "html")
+    if html is None:
+        raise RefusedError("P112", "the message has no HTML part", "leave `--open` out: its text is shown")
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", prefix="campaignctl-", suffix=".html", delete=False
+    ) as page:
+        page.write(html)
+    say(f"opened {page.name}")
+    typer.launch(page.name)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from campaignctl.campaign.version import Version
 from campaignctl.campaign.when import wall_text
 from campaignctl.cli.attributes import attributes_of
 from campaignctl.cli.options import (
@@ -20,13 +22,13 @@ from campaignctl.cli.options import (
     actor,
     command_app,
     opened_project,
+    sound_campaign,
 )
-from campaignctl.cli.show import document, say, show_problems
+from campaignctl.cli.screen import say
+from campaignctl.cli.show import document
 from campaignctl.clock import SystemClock
-from campaignctl.diagnostics import has_errors
 from campaignctl.errors import UsageError
-from campaignctl.publishing import frozen, publish
-from campaignctl.validation import check_file
+from campaignctl.publishing import Publication, frozen, publish
 from campaignctl.wiring import opened_store, store_path
 
 app = command_app()
@@ -51,23 +53,26 @@ def publish_command(
 
     Example: campaignctl publish campaigns/welcome.yaml
     """
-    opened = opened_project(project, file.resolve())
+    opened = opened_project(project, file)
     clock = SystemClock()
     with opened_store(store_path(opened, store), clock) as the_store:
-        checked = check_file(file, opened, attributes_of(the_store))
-        if checked.problems:
-            show_problems(checked.problems, checked.texts)
-        if checked.file is None or has_errors(checked.problems):
-            raise typer.Exit(1)
-        version = frozen(checked.file, opened.project, checked.files)
-        settings = {"seed": secrets.token_hex(8), "actor": actor(), "starts_now": starts_now}
-        trial = publish(the_store, version, opened.project, now=clock.now(), is_trial=True, **settings)  # type: ignore[arg-type] # named above
-        starts = f"{wall_text(trial.starts_at, version.zone)} ({version.content.timezone})"
+        campaign, files = sound_campaign(file, opened, attributes_of(the_store))
+        version = frozen(campaign, opened.project, files)
+        publish_it = partial(
+            publish,
+            the_store,
+            version,
+            opened.project,
+            seed=secrets.token_hex(8),
+            actor=actor(),
+            starts_now=starts_now,
+        )
+        trial = publish_it(now=clock.now(), is_trial=True)
         if trial.is_new and not yes:
             if not sys.stdin.isatty():
                 raise UsageError("P110", "nobody can be asked without a terminal", "add `--yes` to publish")
-            typer.confirm(f"Publish `{trial.campaign}`, which starts {starts}?", abort=True, err=True)
-        done = publish(the_store, version, opened.project, now=clock.now(), **settings)  # type: ignore[arg-type] # named above
+            typer.confirm(f"Publish `{trial.campaign}`, which starts {_start(trial, version)}?", abort=True, err=True)
+        done = publish_it(now=clock.now())
     if format_ is Format.JSON:
         document(
             campaign=done.campaign,
@@ -80,7 +85,11 @@ def publish_command(
     if not done.is_new:
         print(f"`{done.campaign}` is published already, as it is: nothing to do.")
         return
-    print(f"Published `{done.campaign}`, version {done.version}: it starts {starts}.")
+    print(f"Published `{done.campaign}`, version {done.version}: it starts {_start(done, version)}.")
     if done.is_delayed_by_safety:
         print("That is later than written: a step runs no sooner than the safety delay after its publication.")
     say(f"Next: campaignctl run, and campaignctl status {done.campaign}")
+
+
+def _start(publication: Publication, version: Version) -> str:
+    return f"{wall_text(publication.starts_at, version.zone)} ({version.content.timezone})"

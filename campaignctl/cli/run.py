@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from campaignctl.cli.options import ProjectOption, StoreOption, command_app, opened_project
-from campaignctl.cli.show import say
+from campaignctl.cli.screen import say, tell
+from campaignctl.cli.show import utc_text
 from campaignctl.clock import SystemClock
 from campaignctl.engine.daemon import Until, ends_on_signals
 from campaignctl.engine.tick import TickReport
 from campaignctl.errors import UsageError
-from campaignctl.wiring import daemon_for, opened_store, store_path
+from campaignctl.wiring import daemon_for, opened_store, store_path, where_messages_go
 
 app = command_app()
 
@@ -40,21 +42,20 @@ def run_command(
     path = store_path(opened, store)
     with (
         opened_store(path, clock) as the_store,
-        daemon_for(the_store, path, opened, clock, show_report) as daemon,
+        daemon_for(the_store, path, opened, clock, lambda report: show_report(clock.now(), report)) as daemon,
         ends_on_signals(daemon),
     ):
+        tell(f"the store is {path}")
+        say(f"{utc_text(clock.now())} messages go to {where_messages_go(opened)}")
         daemon.run(until)
 
 
-def show_report(report: TickReport) -> None:
-    """What a pass did, one line each."""
-    for name in report.started:
-        say(f"started {name}")
-    if report.sent:
-        say(f"sent {report.sent}")
-    for name in report.finished:
-        say(f"finished {name}")
-    for name in report.held:
-        say(f"held {name}: too late, a person has to decide")
-    for trouble in report.troubles:
-        say(f"the channel does not take messages: {trouble}")
+def show_report(at: datetime, report: TickReport) -> None:
+    """What a pass did, one line each, with the instant in UTC."""
+    parts = [f"started {name}" for name in report.started]
+    parts += [f"sent {report.sent} messages"] if report.sent else []
+    parts += [f"finished {name}" for name in report.finished]
+    parts += [f"held {name}: too late, a person has to decide" for name in report.held]
+    parts += [f"the channel does not take messages: {trouble}" for trouble in report.troubles]
+    for part in parts:
+        say(f"{utc_text(at)} {part}")

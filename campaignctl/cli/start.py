@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from campaignctl import __version__
+from campaignctl.cli.screen import show_error
 from campaignctl.errors import CampaignctlError
 
 
@@ -45,6 +46,7 @@ def start() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command; the exit code."""
+    arguments = _command_first(arguments)
     if not arguments or arguments[0] in ("--help", "-h"):
         print(overview())
         return 0
@@ -57,17 +59,35 @@ def run(arguments: list[str]) -> int:
     try:
         return _called(name, arguments[1:])
     except CampaignctlError as failure:
-        _say(f"error[{failure.code}]: {failure.message}")
-        if failure.hint:
-            _say(f"  = hint: {failure.hint}")
+        show_error(failure.code, failure.message, failure.hint)
         return failure.exit_code
     except KeyboardInterrupt:
-        _say("interrupted")
+        print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader of a pipe has seen enough; Python must not complain about it at its end.
         sys.stdout = None
         return 0
+
+
+def _command_first(arguments: list[str]) -> list[str]:
+    """
+    The options that every command has may also stand before it.
+
+    >>> _command_first(["--project", "shop", "-q", "list"])
+    ['list', '--project', 'shop', '-q']
+    """
+    leading: list[str] = []
+    rest = list(arguments)
+    while rest and (rest[0] in _SHARED_FLAGS or rest[0].partition("=")[0] in _SHARED_VALUES):
+        takes_next = rest[0] in _SHARED_VALUES
+        leading += rest[: 1 + takes_next]
+        rest = rest[1 + takes_next :]
+    return [*rest, *leading] if rest else leading
+
+
+_SHARED_FLAGS = ("-q", "--quiet", "-v", "--verbose", "--no-color")
+_SHARED_VALUES = ("--project", "--store")
 
 
 def overview() -> str:
@@ -84,21 +104,23 @@ def _called(name: str, arguments: list[str]) -> int:
     import typer
     import typer.main
 
+    from campaignctl.cli.options import give_shared_options
+
     # Typer brings its own copy of click; this is its exception for wrong usage.
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     module = import_module(f"campaignctl.cli.{COMMANDS[name].module}")
     command = typer.main.get_command(module.app)
+    give_shared_options(command)
     try:
         result = command.main(arguments, prog_name=f"campaignctl {name}", standalone_mode=False)
     except (typer.Abort, EOFError):
-        _say("nothing was changed")
+        print("nothing was changed", file=sys.stderr)
         return 1
     except typer.Exit as end:
         return end.exit_code
     except usage_error as usage:
         said = str(getattr(usage, "format_message", usage.__str__)())
-        _say(f"error[U100]: {said[:1].lower()}{said[1:].rstrip('.')}")
-        _say(f"  = hint: see `campaignctl {name} --help`")
+        show_error("U100", f"{said[:1].lower()}{said[1:].rstrip('.')}", f"see `campaignctl {name} --help`")
         return 2
     return result if isinstance(result, int) else 0
 
@@ -106,10 +128,5 @@ def _called(name: str, arguments: list[str]) -> int:
 def _unknown(name: str) -> int:
     from campaignctl.diagnostics import did_you_mean
 
-    _say(f"error[U100]: `{name}` is not a command")
-    _say(f"  = hint: {did_you_mean(name, COMMANDS, 'see `campaignctl --help`')}")
+    show_error("U100", f"`{name}` is not a command", did_you_mean(name, COMMANDS, "see `campaignctl --help`"))
     return 2
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
+from campaignctl.campaign.when import wall_text
 from campaignctl.cli.options import Format, FormatOption, ProjectOption, StoreOption, command_app, opened_project
+from campaignctl.cli.screen import say
 from campaignctl.cli.show import document, table
 from campaignctl.clock import SystemClock
-from campaignctl.publishing import known_campaign
 from campaignctl.wiring import opened_store, store_path
 
 app = command_app()
@@ -29,8 +31,9 @@ def status_command(
     """
     opened = opened_project(project)
     with opened_store(store_path(opened, store), SystemClock()) as the_store, the_store.reading() as ledger:
-        campaign = known_campaign(ledger, name)
+        campaign = ledger.known_campaign(name)
         counts = ledger.deliveries_by_state([step.id for step in campaign.steps])
+        version = ledger.version(campaign, campaign.version)
     if format_ is Format.JSON:
         document(
             campaign=campaign.name,
@@ -55,19 +58,33 @@ def status_command(
         )
         return
     members = "nobody yet" if campaign.members is None else f"{campaign.members} members"
-    print(f"{campaign.name}: {campaign.state}, version {campaign.version}, {members}\n")
+    print(f"{campaign.name}: {campaign.state}, version {campaign.version}, {members}")
+    print(f"Times are those of {version.content.timezone}.\n")
+
+    def local(at: datetime | None) -> str | None:
+        return None if at is None else wall_text(at.replace(microsecond=0), version.zone)
+
     table(
         ["step", "verb", "state", "planned", "effective", "cohort", "deliveries"],
         [
             (
                 step.name,
                 step.verb,
-                f"{step.state} ({step.reason})" if step.reason else step.state,
-                step.at,
-                step.effective_at,
+                step.state,
+                local(step.at),
+                "as planned" if step.at == step.effective_at is not None else local(step.effective_at),
                 step.cohort,
                 ", ".join(f"{number} {state}" for state, number in counts[step.id].items()) or None,
             )
             for step in campaign.steps
         ],
     )
+    for step in campaign.steps:
+        if step.reason in _REASONS:
+            say(f"\n{step.name}: {_REASONS[step.reason]}")
+
+
+_REASONS = {
+    "too_late": "it could not run in time, because nothing was running; `if_late` says what then happens",
+    "stopped": "the campaign was stopped before",
+}

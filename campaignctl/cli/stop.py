@@ -21,7 +21,7 @@ from campaignctl.cli.options import (
 from campaignctl.cli.show import document
 from campaignctl.clock import SystemClock
 from campaignctl.errors import UsageError
-from campaignctl.publishing import stop
+from campaignctl.stopping import stop
 from campaignctl.wiring import opened_store, store_path
 
 app = command_app()

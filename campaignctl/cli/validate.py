@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +10,11 @@ import typer
 
 from campaignctl.cli.attributes import attributes_in_store
 from campaignctl.cli.formats import ProblemFormat, rendered
-from campaignctl.cli.options import ProjectOption, StoreOption, command_app, opened_project
+from campaignctl.cli.options import ProjectOption, StoreOption, command_app, project_folder, shown_path
 from campaignctl.diagnostics import has_errors
-from campaignctl.validation import check_paths
+from campaignctl.errors import UsageError
+from campaignctl.project import PROJECT_FILE, ProjectFile, load_project
+from campaignctl.validation import Checked, campaign_files, check_files, check_project
 
 app = command_app()
 
@@ -25,16 +28,39 @@ def validate_command(
     store: StoreOption = None,
 ) -> None:
     """
-    Show all problems of all files.
+    Show all problems of all files, and of the project files that they belong to.
 
     Attributes are checked against the contacts in the store, where there is one.
 
     Example: campaignctl validate campaigns --strict
     """
-    near = paths[0].resolve()
-    opened = opened_project(project, near / "x" if near.is_dir() else near)
-    checked = check_paths(paths, opened, attributes_in_store(opened, store))
+    for path in paths:
+        if not path.exists():
+            raise UsageError("C151", f"`{path}` does not exist", "check the path")
+    whole = Checked()
+    for folder, files in _by_project(campaign_files(paths), paths, project).items():
+        whole.add(_checked(folder, files, store))
     if strict:
-        checked.problems = [problem.as_error() for problem in checked.problems]
-    print(rendered(checked, format_))
-    raise typer.Exit(1 if has_errors(checked.problems) else 0)
+        whole.problems = [problem.as_error() for problem in whole.problems]
+    print(rendered(whole, format_))
+    raise typer.Exit(1 if has_errors(whole.problems) else 0)
+
+
+def _by_project(files: list[Path], named: list[Path], wanted: Path | None) -> dict[Path, list[Path]]:
+    """The files of each project: a repository may hold several."""
+    found: dict[Path, list[Path]] = {}
+    for file in files:
+        found.setdefault(project_folder(wanted, file), []).append(file)
+    return found or {project_folder(wanted, named[0]): []}
+
+
+def _checked(folder: Path, files: list[Path], store: str | None) -> Checked:
+    name = shown_path(folder / PROJECT_FILE)
+    project = load_project(folder, os.environ, name)
+    if isinstance(project, ProjectFile):
+        checked = check_project(project)
+        checked.add(check_files(files, project, attributes_in_store(project, store)))
+        return checked
+    return Checked(
+        project, {name: (folder / PROJECT_FILE).read_text("utf-8", "replace")}, paths=[str(each) for each in files]
+    )

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from campaignctl.campaign.version import Version, sha256
-from campaignctl.errors import StoreError
+from campaignctl.diagnostics import did_you_mean, listed
+from campaignctl.errors import RefusedError, StoreError
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.ports import LiveCampaign, LiveStep
 from campaignctl.store.instants import instant, stored
@@ -33,6 +34,21 @@ class CampaignStatements:
     def campaign_named(self, name: str) -> LiveCampaign | None:
         found = self._campaigns(campaigns.c.name == name)
         return found[0] if found else None
+
+    def known_campaign(self, name: str) -> LiveCampaign:
+        """
+        The campaign with this name.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        found = self.campaign_named(name)
+        if found is None:
+            names = [each.name for each in self.every_campaign()]
+            near = did_you_mean(name, names)
+            hint = near or (f"there is {listed(names[:10], 'and')}" if names else "publish one first")
+            raise RefusedError("P100", f"no campaign is named `{name}`", hint)
+        return found
 
     def _campaigns(self, *conditions: Any) -> list[LiveCampaign]:
         found = self.connection.execute(

@@ -119,6 +119,23 @@ def list_named(connection: Connection, name: str) -> ContactList | None:
     return None if found is None else _with_attributes(connection, found)
 
 
+def known_list(connection: Connection, name: str) -> ContactList:
+    """
+    The list of this name.
+
+    Raises:
+        RefusedError: the store has no contacts of it.
+    """
+    found = list_named(connection, name)
+    if found is None:
+        raise RefusedError(
+            "P105",
+            f"the list `{name}` has no contacts in the store",
+            f"run `campaignctl contacts import {name} FILE` first",
+        )
+    return found
+
+
 def all_lists(connection: Connection) -> list[ContactList]:
     """Every list of the store, by name."""
     found = connection.execute(select(lists.c.id, lists.c.name, lists.c.key_attribute).order_by(lists.c.name)).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from campaignctl.campaign.attribute import AttributeType
@@ -41,11 +42,13 @@ def list_is_known(file: CampaignFile, known: Known) -> Iterator[Problem]:
 def conditions_fit(file: CampaignFile, known: Known) -> Iterator[Problem]:
     """C302 to C305: segments and attributes that exist, and comparisons that can be made."""
     for path, condition in _conditions(file):
-        for inner_path, inner in _with_paths(condition, path):
+        for inner_path, inner in with_paths(condition, path):
             if isinstance(inner, SegmentCondition):
                 yield from _segment_problems(file, inner_path, inner.segment, known)
             elif isinstance(inner, AttributeCondition) and known.attributes is not None:
                 yield from _attribute_problems(file, inner_path, inner, known.attributes)
+    if known.project.segment is not None:
+        yield from _inside_segment(file, ("list",), "the project's own segment", known.project.segment, known)
 
 
 def _conditions(file: CampaignFile) -> Iterator[tuple[Path, Condition]]:
@@ -59,11 +62,12 @@ def _conditions(file: CampaignFile) -> Iterator[tuple[Path, Condition]]:
                     yield (*path, "split", "branches", number, "when"), branch.when
 
 
-def _with_paths(condition: Condition, path: Path) -> Iterator[tuple[Path, Condition]]:
+def with_paths(condition: Condition, path: Path) -> Iterator[tuple[Path, Condition]]:
+    """*condition*, which stands at *path*, and all that is inside it, each with its path."""
     yield path, condition
     key = next((name for name in ("all", "any", "none", "of") if name in type(condition).model_fields), "")
     for number, part in enumerate(parts(condition)):
-        yield from _with_paths(part, (*path, key, number))
+        yield from with_paths(part, (*path, key, number))
 
 
 def _segment_problems(file: CampaignFile, path: Path, name: str, known: Known) -> Iterator[Problem]:
@@ -78,6 +82,28 @@ def _segment_problems(file: CampaignFile, path: Path, name: str, known: Known) -
         yield file.problem(
             "C303", (*path, "segment"), f"the segment `{name}` contains itself: {ring}", "take one of them out"
         )
+    else:
+        yield from _inside_segment(file, (*path, "segment"), f"the segment `{name}`", segments[name], known)
+
+
+def _inside_segment(
+    file: CampaignFile, path: Path, which: str, condition: Condition, known: Known, passed: frozenset[str] = frozenset()
+) -> Iterator[Problem]:
+    """What is wrong inside a segment of the project for this list; told where the file names it."""
+    for inner in within_condition(condition):
+        if isinstance(inner, AttributeCondition) and known.attributes is not None:
+            for problem in _attribute_problems(file, path, inner, known.attributes):
+                yield replace(problem, message=f"in {which}, {problem.message}", span=file.problem("", path, "").span)
+        elif isinstance(inner, SegmentCondition) and inner.segment not in passed:
+            further = known.project.segments.get(inner.segment)
+            if further is None:
+                yield file.problem(
+                    "C302", path, f"in {which}, the project has no segment `{inner.segment}`", "mend campaignctl.yaml"
+                )
+            else:
+                yield from _inside_segment(
+                    file, path, f"the segment `{inner.segment}`", further, known, passed | {inner.segment}
+                )
 
 
 def cycle_through(name: str, segments: Mapping[str, Condition]) -> list[str]:

@@ -1,0 +1,93 @@
+"""What can be known of a campaign before it is published: its audience, its gaps, a message of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import perf_counter
+
+from sqlalchemy import func, select
+
+from campaignctl.campaign.attribute import AttributeValue
+from campaignctl.campaign.model import SegmentStarter
+from campaignctl.campaign.steps.email import EmailStep
+from campaignctl.campaign.steps.union import every_step
+from campaignctl.campaign.version import Version
+from campaignctl.diagnostics import listed
+from campaignctl.engine.messages import Messages
+from campaignctl.errors import RefusedError
+from campaignctl.flow.states import CampaignState
+from campaignctl.flow.tree import stops
+from campaignctl.message.content import RenderedEmail
+from campaignctl.ports import Candidate, LiveCampaign
+from campaignctl.store.ledger import SqlLedger
+from campaignctl.store.lists import contact_by_key, contact_values, known_list
+from campaignctl.store.members import audience_of
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Who would take part: how many, how long it took to find them, and some of them."""
+
+    count: int
+    seconds: float
+    sample: Sequence[Mapping[str, AttributeValue]]
+    least_gap_seconds: int | None
+
+
+def audience(ledger: SqlLedger, version: Version, now: datetime, sample: int) -> Audience:
+    """
+    The contacts that would take part if the campaign started now.
+
+    Raises:
+        RefusedError: a request brings them, or the list has none.
+    """
+    if not isinstance(version.campaign.starter, SegmentStarter):
+        raise RefusedError("P108", "an API campaign has no audience before its request", "see the request's answer")
+    contacts = known_list(ledger.connection, version.campaign.list_name)
+    matching = audience_of(version, contacts, now)
+    began = perf_counter()
+    count = ledger.connection.scalars(select(func.count()).select_from(matching.subquery())).one()
+    seconds = perf_counter() - began
+    rows = ledger.connection.execute(
+        select(contacts.table).where(contacts.table.c.id.in_(matching)).order_by(contacts.table.c.id).limit(sample)
+    )
+    return Audience(count, seconds, [contact_values(contacts, row) for row in rows], least_gap(version))
+
+
+def least_gap(version: Version) -> int | None:
+    """The shortest time between a step and the one before it on its way, in seconds; None with fewer than two."""
+    places = stops(version.campaign)
+    at = {stop.id: stop.step.at.at(version.zone) for stop in places if stop.step.at is not None}
+    gaps = [
+        int((at[stop.id] - max(at[name] for name in stop.before if name in at)).total_seconds())
+        for stop in places
+        if stop.id in at and any(name in at for name in stop.before)
+    ]
+    return min(gaps, default=None)
+
+
+def previewed(ledger: SqlLedger, version: Version, step: str, contact_key: str, now: datetime) -> RenderedEmail:
+    """
+    The message of *step* as one contact would get it now.
+
+    Raises:
+        RefusedError: there is no such e-mail step, or no such contact.
+        RenderError: the template cannot be filled in.
+    """
+    emails = [each.id for each in every_step(version.campaign.steps) if isinstance(each, EmailStep)]
+    if step not in emails:
+        raise RefusedError("P109", f"`{step}` is no e-mail step of the campaign", f"there is {listed(emails, 'and')}")
+    contacts = known_list(ledger.connection, version.campaign.list_name)
+    row = contact_by_key(ledger.connection, contacts, contact_key)
+    if row is None:
+        raise RefusedError("P111", f"the list `{contacts.name}` has no contact `{contact_key}`", "check its key")
+    values = contact_values(contacts, row)
+    settings = version.content.contacts
+    address = values.get(settings.email) if settings.email else None
+    candidate = Candidate(0, contact_key, None if address is None else str(address), values, now, 0)
+    trial = LiveCampaign(
+        0, version.campaign.campaign, contacts.name, "preview", 0, CampaignState.ACTIVE, now, None, None, None, ()
+    )
+    return Messages(version).render(trial, step, candidate)

@@ -1,0 +1,55 @@
+"""Stopping: a campaign ends for good, and what had left is counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from campaignctl.errors import RefusedError
+from campaignctl.flow.states import CampaignState
+from campaignctl.ports import LiveCampaign
+from campaignctl.store.ledger import SqlLedger, SqlStore
+
+
+@dataclass(frozen=True)
+class StopReport:
+    """What had left when a campaign was stopped. The three add up to the deliveries of all steps that had begun."""
+
+    campaign: str
+    sent: int
+    cancelled: int
+    in_flight: int
+
+
+def stop(store: SqlStore, name: str, *, actor: str, now: datetime) -> StopReport:
+    """
+    End a campaign: when this returns, no further message leaves.
+
+    `sent` counts what had ended before, whatever its end.
+
+    Raises:
+        RefusedError: there is no such campaign, or it has ended.
+    """
+    with store.writing() as ledger:
+        campaign = ledger.known_campaign(name)
+        if not campaign.state.may_stop:
+            raise RefusedError("P107", f"`{name}` is {campaign.state}, and cannot be stopped", "nothing is to be done")
+        ledger.cancel_deliveries(campaign, now)
+        ledger.campaign_stopped(campaign, now)
+        report = _counted(ledger, campaign)
+        detail = {"sent": report.sent, "cancelled": report.cancelled, "in_flight": report.in_flight}
+        ledger.note("stopped", replace(campaign, state=CampaignState.STOPPED), detail, now, actor)
+    return report
+
+
+def _counted(ledger: SqlLedger, campaign: LiveCampaign) -> StopReport:
+    sent = cancelled = in_flight = 0
+    for counts in ledger.deliveries_by_state([step.id for step in campaign.steps]).values():
+        for state, number in counts.items():
+            if state == "cancelled":
+                cancelled += number
+            elif state.is_final:
+                sent += number
+            else:
+                in_flight += number
+    return StopReport(campaign.name, sent, cancelled, in_flight)
