@@ -32,8 +32,11 @@ def stop(store: SqlStore, name: str, *, actor: str, now: datetime) -> StopReport
     """
     with store.writing() as ledger:
         campaign = ledger.known_campaign(name)
-        if not campaign.state.may_stop:
-            raise RefusedError("P107", f"`{name}` is {campaign.state}, and cannot be stopped", "nothing is to be done")
+        if campaign.state is CampaignState.STOPPED:
+            raise RefusedError("P107", f"`{name}` is stopped already", "nothing is left to stop")
+        # Of a completed campaign, refused messages may still be waiting for their next attempt.
+        if not campaign.state.may_stop and not ledger.has_open_deliveries(campaign):
+            raise RefusedError("P107", f"`{name}` is {campaign.state}: all of it is over", "nothing is left to stop")
         ledger.cancel_deliveries(campaign, now)
         ledger.campaign_stopped(campaign, now)
         report = _counted(ledger, campaign)

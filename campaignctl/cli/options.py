@@ -18,7 +18,7 @@ from campaignctl.diagnostics import has_errors
 from campaignctl.errors import UsageError
 from campaignctl.files import ProjectFiles
 from campaignctl.project import PROJECT_FILE, ProjectFile, find_project, load_project
-from campaignctl.validation import Attributes, check_file
+from campaignctl.validation import Attributes, check_file, check_project
 
 ProjectOption = Annotated[
     Path | None, typer.Option("--project", help="The project's folder; the nearest one upwards otherwise.")
@@ -140,6 +140,7 @@ def sound_campaign(path: Path, project: ProjectFile, attributes: Attributes) -> 
         UsageError: the file cannot be read.
     """
     checked = check_file(path, project, attributes)
+    checked.add(check_project(project))
     if checked.problems:
         show_problems(checked.problems, checked.texts)
     if checked.file is None or has_errors(checked.problems):

@@ -76,7 +76,7 @@ def preview_command(
 def _part(message: EmailMessage, kind: str) -> str | None:
     """The text of a part, or nothing where the message has none."""
     part = message.get_body((kind,))
-    return None if part is None else str(part.get_content())
+    return None if part is None else str(part.get_content()).replace("\r\n", "\n")
 
 
 def _written(path: Path, message: RenderedEmail) -> None:

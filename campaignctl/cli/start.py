@@ -119,8 +119,9 @@ def _called(name: str, arguments: list[str]) -> int:
     except typer.Exit as end:
         return end.exit_code
     except usage_error as usage:
-        said = str(getattr(usage, "format_message", usage.__str__)())
-        show_error("U100", f"{said[:1].lower()}{said[1:].rstrip('.')}", f"see `campaignctl {name} --help`")
+        from campaignctl.cli.usage import usage_trouble
+
+        show_error("U100", *usage_trouble(usage, name))
         return 2
     return result if isinstance(result, int) else 0
 

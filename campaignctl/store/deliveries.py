@@ -289,6 +289,18 @@ class DeliveryStatements(MemberStatements):
             is not None
         )
 
+    def has_open_deliveries(self, campaign: LiveCampaign) -> bool:
+        """Whether a message of the campaign may still leave."""
+        found = (
+            select(deliveries.c.contact_id)
+            .where(
+                deliveries.c.step_id.in_([step.id for step in campaign.steps]),
+                deliveries.c.state.in_([state.value for state in DeliveryState if not state.is_final]),
+            )
+            .limit(1)
+        )
+        return self.connection.execute(found).first() is not None
+
     def cancel_deliveries(self, campaign: LiveCampaign, now: datetime) -> None:
         """What has not left by now will not leave."""
         open_states = (DeliveryState.QUEUED, DeliveryState.HELD, DeliveryState.DEFERRED)
