@@ -12,8 +12,7 @@ from campaignctl.cli.show import document, table
 from campaignctl.clock import SystemClock
 from campaignctl.errors import UsageError, WorkFailedError
 from campaignctl.message.address import normal_address
-from campaignctl.store.deliveries import EMAIL
-from campaignctl.store.suppressions import all_suppressions, suppress, suppress_many, unsuppress
+from campaignctl.store.suppressions import EMAIL, all_suppressions, suppress, suppress_many, unsuppress
 from campaignctl.wiring import opened_store, store_path
 
 app = command_app()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from campaignctl.engine.messages import Messages, delivery_key
 from campaignctl.engine.results import FIRST_BACK_OFF, result_of
 from campaignctl.message.sandbox import RenderError
-from campaignctl.ports import Candidate, Channel, Claim, Cohort, Ledger, Outcome, Outgoing, Store, Verdict
+from campaignctl.ports import Candidate, Channel, Claim, Cohort, Ledger, Outcome, Outgoing, Result, Store, Verdict
 
 _BATCH: Final = 500
 
@@ -25,23 +25,42 @@ class Dispatched:
     troubles: list[str] = field(default_factory=list)
 
 
+# A message that is ready, or why it cannot be made.
+_Prepared = tuple[Candidate, Outgoing | RenderError]
+
+
 @dataclass(frozen=True)
 class _Flight:
     """A message that the channel has."""
 
-    cohort: Cohort
+    queue: _Queue
     candidate: Candidate
 
 
-@dataclass
+@dataclass(eq=False)
 class _Queue:
-    """What one step still has to send: candidates read ahead, and where reading goes on."""
+    """What one step still has to send, read ahead a little."""
 
     cohort: Cohort
     messages: Messages
     ahead: deque[Candidate] = field(default_factory=deque)
-    after: int = 0
-    is_read: bool = False
+    has_moved: bool = True  # since it was read last, something of it was claimed or skipped
+    is_over: bool = False
+
+    def refill(self, store: Store, now: datetime) -> None:
+        """
+        Read on where nothing is left of what was read.
+
+        What was claimed is not read again. Where nothing could be claimed of
+        all that was read, the rest has to wait for another pass.
+        """
+        if self.ahead or self.is_over:
+            return
+        if self.has_moved:
+            with store.reading() as ledger:
+                self.ahead.extend(ledger.candidates(self.cohort, _BATCH, now))
+        self.has_moved = False
+        self.is_over = not self.ahead
 
 
 class Dispatcher:
@@ -75,7 +94,7 @@ class Dispatcher:
         work: Sequence[tuple[Cohort, Messages]],
         now: Callable[[], datetime],
         is_ending: Callable[[], bool],
-        until: datetime | None = None,
+        until: datetime,
     ) -> Dispatched:
         """
         Send what is due of these steps, until all of it went out, something stops it, or it is *until*.
@@ -86,7 +105,7 @@ class Dispatcher:
         queues = [_Queue(cohort, messages) for cohort, messages in work]
         while True:
             at = now()
-            is_over = is_ending() or self.is_down(at) or (until is not None and at >= until)
+            is_over = is_ending() or self.is_down(at) or at >= until
             outgoing = self._round([] if is_over else queues, at, done)
             self._finished = list(self._channel.exchange(outgoing))
             if not self._finished and not self._flights:
@@ -95,68 +114,65 @@ class Dispatcher:
     def _round(self, queues: Sequence[_Queue], now: datetime, done: Dispatched) -> list[Outgoing]:
         """Record what has finished and claim what goes next, in one transaction."""
         room = self._channel.capacity - self._channel.in_flight
-        rendered = [self._prepare(queue, room, now) for queue in queues] if room and queues else []
+        prepared = [
+            (queue, [(each, _rendered(queue, each)) for each in chosen])
+            for queue, chosen in self._chosen(queues, room, now)
+        ]
         outgoing: list[Outgoing] = []
+        if not prepared and not self._finished:
+            return outgoing
         with self._store.writing() as ledger:
             self._record(ledger, now, done)
-            if not self.is_down(now):
-                for queue, prepared in _in_turns(queues, rendered, room):
-                    outgoing += self._claim(ledger, queue, prepared, now)
+            for queue, messages in prepared:
+                if self.is_down(now):
+                    queue.ahead.extendleft(candidate for candidate, _ in reversed(messages))
+                else:
+                    outgoing += self._claim(ledger, queue, messages, now)
         return outgoing
 
-    def _prepare(self, queue: _Queue, wanted: int, now: datetime) -> list[tuple[Candidate, Outgoing | RenderError]]:
-        """The next messages of a step, rendered outside the transaction."""
-        if not queue.ahead and not queue.is_read:
-            with self._store.reading() as ledger:
-                queue.ahead.extend(ledger.candidates(queue.cohort, queue.after, _BATCH, now))
-            queue.is_read = len(queue.ahead) < _BATCH
-            if queue.ahead:
-                queue.after = queue.ahead[-1].contact_id
-        chosen = [queue.ahead.popleft() for _ in range(min(wanted, len(queue.ahead)))]
-        return [(candidate, self._rendered(queue, candidate)) for candidate in chosen]
+    def _chosen(self, queues: Sequence[_Queue], room: int, now: datetime) -> Iterator[tuple[_Queue, list[Candidate]]]:
+        """The next candidates of each step: the room is shared evenly among those that have some."""
+        for queue in queues:
+            queue.refill(self._store, now)
+        busy = sorted((queue for queue in queues if queue.ahead), key=lambda queue: len(queue.ahead))
+        for turn, queue in enumerate(busy):
+            share = min(-(-room // (len(busy) - turn)), len(queue.ahead))
+            room -= share
+            if share:
+                yield queue, [queue.ahead.popleft() for _ in range(share)]
 
-    def _rendered(self, queue: _Queue, candidate: Candidate) -> Outgoing | RenderError:
-        campaign, step = queue.cohort.campaign, queue.cohort.step.name
-        key = delivery_key(campaign, step, candidate)
-        if not candidate.address:
-            # Claiming finds out why it is not to be sent, and writes that down.
-            return Outgoing(key, "", "", b"")
-        try:
-            message = queue.messages.render(campaign, step, candidate)
-        except RenderError as failure:
-            return failure
-        return Outgoing(key, message.envelope_sender, message.recipient, message.content)
-
-    def _claim(
-        self, ledger: Ledger, queue: _Queue, prepared: Sequence[tuple[Candidate, Outgoing | RenderError]], now: datetime
-    ) -> list[Outgoing]:
+    def _claim(self, ledger: Ledger, queue: _Queue, prepared: Sequence[_Prepared], now: datetime) -> list[Outgoing]:
         ready = [(candidate, message) for candidate, message in prepared if isinstance(message, Outgoing)]
         for candidate, failure in prepared:
             if isinstance(failure, RenderError):
                 ledger.skip(queue.cohort, candidate, "render_error", str(failure), now)
+                queue.has_moved = True
         claims = ledger.claim(queue.cohort, [candidate for candidate, _ in ready], self._epoch, now)
         granted = []
         for (candidate, message), claim in zip(ready, claims, strict=True):
+            queue.has_moved = queue.has_moved or claim is not Claim.REFUSED
             if claim is Claim.GRANTED:
-                self._flights[message.key] = _Flight(queue.cohort, replace(candidate, attempts=candidate.attempts + 1))
+                self._flights[message.key] = _Flight(queue, candidate)
                 granted.append(message)
         return granted
 
     def _record(self, ledger: Ledger, now: datetime, done: Dispatched) -> None:
+        results: dict[_Queue, list[tuple[Candidate, Result]]] = {}
         for outcome in self._finished:
             flight = self._flights.pop(outcome.key)
             result = result_of(
                 outcome,
-                attempts=flight.candidate.attempts,
+                attempts=flight.candidate.attempts + 1,
                 made_at=flight.candidate.made_at,
                 may_repeat=self._may_repeat,
                 now=now,
             )
-            ledger.record(flight.cohort, flight.candidate, result, self._epoch, now)
+            results.setdefault(flight.queue, []).append((flight.candidate, result))
             done.finished += 1
-            if outcome.verdict is Verdict.SENT:
-                done.sent += 1
+            done.sent += outcome.verdict is Verdict.SENT
             self._judge_channel(outcome, now, done)
+        for queue, finished in results.items():
+            ledger.record(queue.cohort, finished, self._epoch, now)
         self._finished = []
 
     def _judge_channel(self, outcome: Outcome, now: datetime, done: Dispatched) -> None:
@@ -172,15 +188,14 @@ class Dispatcher:
             done.troubles.append(outcome.detail or outcome.reason)
 
 
-def _in_turns(
-    queues: Sequence[_Queue], rendered: Sequence[list[tuple[Candidate, Outgoing | RenderError]]], room: int
-) -> Iterator[tuple[_Queue, list[tuple[Candidate, Outgoing | RenderError]]]]:
-    """Share the room among the steps; what does not fit goes back to the front of its queue."""
-    busy = [index for index, prepared in enumerate(rendered) if prepared]
-    for turn, index in enumerate(busy):
-        share = max(room // (len(busy) - turn), 1) if room > 0 else 0
-        chosen, left = rendered[index][:share], rendered[index][share:]
-        room -= len(chosen)
-        queues[index].ahead.extendleft(candidate for candidate, _ in reversed(left))
-        if chosen:
-            yield queues[index], chosen
+def _rendered(queue: _Queue, candidate: Candidate) -> Outgoing | RenderError:
+    campaign, step = queue.cohort.campaign, queue.cohort.step.name
+    key = delivery_key(campaign, step, candidate)
+    if not candidate.address:
+        # Claiming finds out why it is not to be sent, and writes that down.
+        return Outgoing(key, "", "", b"")
+    try:
+        message = queue.messages.render(campaign, step, candidate)
+    except RenderError as failure:
+        return failure
+    return Outgoing(key, message.envelope_sender, message.recipient, message.content)

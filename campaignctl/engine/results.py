@@ -43,7 +43,7 @@ def result_of(outcome: Outcome, *, attempts: int, made_at: datetime, may_repeat:
         case Verdict.FAILED:
             return Result(DeliveryState.FAILED, outcome.reason, outcome.detail, suppresses=outcome.is_hard_bounce)
         case Verdict.NOT_SENT:
-            return Result(DeliveryState.QUEUED, outcome.reason, outcome.detail, used_attempt=False)
+            return Result(DeliveryState.QUEUED, outcome.reason, outcome.detail, now, used_attempt=False)
         case Verdict.DEFERRED if is_expired:
             return Result(DeliveryState.FAILED, "expired", outcome.detail)
         case Verdict.DEFERRED:

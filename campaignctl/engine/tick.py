@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -135,18 +135,19 @@ class Engine:
             report.finished.append(named)
 
     def _send(self, now: Callable[[], datetime], is_ending: Callable[[], bool], report: TickReport) -> None:
-        """Send the deliveries of running steps, and those of finished ones that are to be tried again."""
-        work = []
+        """Send what is due: deliveries of running steps, and those of finished ones that are tried again."""
+        at, work = now(), []
         with self._store.reading() as ledger:
-            for campaign in ledger.live_campaigns((CampaignState.ACTIVE, CampaignState.COMPLETED)):
+            due = {step for step, first_at in ledger.next_attempts().items() if first_at <= at}
+            campaigns = ledger.live_campaigns((CampaignState.ACTIVE, CampaignState.COMPLETED)) if due else ()
+            for campaign in campaigns:
                 for position, step in enumerate(campaign.steps):
-                    is_running = step.state is StepState.RUNNING
-                    if is_running or (step.state is StepState.DONE and ledger.has_retries(step)):
+                    if step.id in due:
                         running = self._version(campaign, ledger)
                         turn = running.stops[position].turn
                         work.append((Cohort(campaign, step, running.messages.version, turn), running.messages))
         if work:
-            done = self._dispatcher.send(work, now, is_ending, now() + _SLICE)
+            done = self._dispatcher.send(work, now, is_ending, at + _SLICE)
             report.sent += done.sent
             report.troubles += done.troubles
 
@@ -163,16 +164,19 @@ class Engine:
     def _wake_at(self) -> datetime | None:
         """When the next thing is to be done; None where nothing is to come without a person."""
         with self._store.reading() as ledger:
-            instants = [ledger.next_attempt_at()]
-            for campaign in ledger.live_campaigns():
-                running = self._version(campaign, ledger)
-                instants += _next_of(campaign, running.stops)
-        known = [at for at in instants if at is not None]
-        if not known:
-            return None
-        soonest = min(known)
+            attempts = ledger.next_attempts()
+            live = ledger.live_campaigns((CampaignState.ACTIVE, CampaignState.COMPLETED))
+            tried = [attempts[step.id] for campaign in live for step in campaign.steps if step.id in attempts]
+            coming = [
+                at
+                for campaign in live
+                if campaign.state is CampaignState.ACTIVE
+                for at in _next_of(campaign, self._version(campaign, ledger).stops)
+            ]
         down_until = self._dispatcher.down_until
-        return soonest if down_until is None else max(soonest, down_until)
+        if down_until is not None:
+            tried = [max(at, down_until) for at in tried]
+        return min([*tried, *coming], default=None)
 
 
 def _due_at(campaign: LiveCampaign, stop: Stop, effective_at: datetime) -> datetime | None:
@@ -183,12 +187,10 @@ def _due_at(campaign: LiveCampaign, stop: Stop, effective_at: datetime) -> datet
     return max([effective_at, *(step.finished_at for step in before if step.finished_at is not None)])
 
 
-def _next_of(campaign: LiveCampaign, places: Iterable[Stop]) -> list[datetime | None]:
-    """When each step that waits for nothing but its time begins; now for those at work."""
-    found: list[datetime | None] = []
+def _next_of(campaign: LiveCampaign, places: Iterable[Stop]) -> Iterator[datetime]:
+    """When each step begins that waits for nothing but its time."""
     for step, stop in zip(campaign.steps, places, strict=True):
-        if step.state is StepState.RUNNING:
-            found.append(step.started_at)
-        elif step.state is StepState.SCHEDULED and step.effective_at is not None:
-            found.append(_due_at(campaign, stop, step.effective_at))
-    return found
+        if step.state is StepState.SCHEDULED and step.effective_at is not None:
+            due_at = _due_at(campaign, stop, step.effective_at)
+            if due_at is not None:
+                yield due_at

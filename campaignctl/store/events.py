@@ -11,10 +11,9 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from campaignctl.store.campaigns import CampaignStatements
-from campaignctl.store.deliveries import EMAIL
 from campaignctl.store.instants import stored
 from campaignctl.store.lists import list_named
-from campaignctl.store.suppressions import suppress
+from campaignctl.store.suppressions import EMAIL, suppress
 from campaignctl.store.tables import deliveries, events, steps
 
 

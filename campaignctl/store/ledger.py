@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, update
 
+from campaignctl.store.claims import Prepared
 from campaignctl.store.database import Database
 from campaignctl.store.deliveries import DeliveryStatements
 from campaignctl.store.events import EventStatements
@@ -19,8 +20,9 @@ from campaignctl.store.tables import daemons
 class SqlLedger(DeliveryStatements, EventStatements, HistoryStatements):
     """All statements of the store, inside one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, prepared: dict[tuple[int, int], Prepared]) -> None:
         self.connection = connection
+        self.prepared = prepared
 
 
 class SqlStore:
@@ -28,16 +30,17 @@ class SqlStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._prepared: dict[tuple[int, int], Prepared] = {}
 
     @contextmanager
     def reading(self) -> Iterator[SqlLedger]:
         with self.database.reading() as connection:
-            yield SqlLedger(connection)
+            yield SqlLedger(connection, self._prepared)
 
     @contextmanager
     def writing(self) -> Iterator[SqlLedger]:
         with self.database.writing() as connection:
-            yield SqlLedger(connection)
+            yield SqlLedger(connection, self._prepared)
 
     def begin_epoch(self, host: str, process_id: int, now: datetime) -> int:
         """A new daemon works from now on; the number that its intents carry."""

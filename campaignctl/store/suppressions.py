@@ -18,6 +18,8 @@ from sqlalchemy.dialects.sqlite import insert
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.tables import suppressions
 
+EMAIL = "email"  # the channel of e-mail addresses
+
 _ROWS_AT_ONCE = 5000
 
 

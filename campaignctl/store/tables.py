@@ -25,7 +25,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.sql.elements import ColumnElement
 
 from campaignctl.flow.states import CampaignState, DeliveryState, StepState
 
@@ -181,15 +180,37 @@ deliveries = Table(
     sqlite_with_rowid=False,
 )
 
-_IS_OPEN: ColumnElement[bool] = deliveries.c.state.in_([state.value for state in DeliveryState if not state.is_final])
-
+# SQLite takes a partial index only for conditions that plainly imply its own,
+# and every comparison implies that the column is not null. So what is to be
+# tried has an instant, and what is in flight an epoch; nothing else has either.
 Index(
-    "open_deliveries",
+    "deliveries_to_try",
     deliveries.c.step_id,
     deliveries.c.state,
+    deliveries.c.next_attempt_at,
     deliveries.c.contact_id,
-    sqlite_where=_IS_OPEN,
-    postgresql_where=_IS_OPEN,
+    sqlite_where=deliveries.c.next_attempt_at.is_not(None),
+    postgresql_where=deliveries.c.next_attempt_at.is_not(None),
+)
+Index(
+    "deliveries_in_flight",
+    deliveries.c.step_id,
+    deliveries.c.epoch,
+    sqlite_where=deliveries.c.epoch.is_not(None),
+    postgresql_where=deliveries.c.epoch.is_not(None),
+)
+
+orphan_outcomes = Table(
+    "orphan_outcomes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("step_id", ForeignKey("steps.id"), nullable=False),
+    Column("contact_id", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("detail", Text),
+    Column("at", BigInteger, nullable=False),
 )
 
 events = Table(

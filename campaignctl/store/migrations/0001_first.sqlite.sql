@@ -151,7 +151,22 @@ CREATE TABLE deliveries (
 )
  WITHOUT ROWID;
 
-CREATE INDEX open_deliveries ON deliveries (step_id, state, contact_id) WHERE state IN ('queued', 'held', 'sending', 'deferred', 'uncertain');
+CREATE INDEX deliveries_to_try ON deliveries (step_id, state, next_attempt_at, contact_id) WHERE next_attempt_at IS NOT NULL;
+
+CREATE INDEX deliveries_in_flight ON deliveries (step_id, epoch) WHERE epoch IS NOT NULL;
+
+CREATE TABLE orphan_outcomes (
+    id INTEGER NOT NULL,
+    step_id INTEGER NOT NULL,
+    contact_id INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT,
+    detail TEXT,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(step_id) REFERENCES steps (id)
+);
 
 CREATE TABLE events (
     id INTEGER NOT NULL,

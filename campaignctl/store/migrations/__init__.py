@@ -52,8 +52,18 @@ def _statements(script: str) -> Iterator[str]:
 
 
 def applied_number(connection: Connection) -> int:
-    """The number of the last migration that was applied; 0 for an empty store."""
-    if not inspect(connection).has_table(migrations.name):
+    """
+    The number of the last migration that was applied; 0 for an empty store.
+
+    Raises:
+        StoreError: the database belongs to another program.
+    """
+    tables = inspect(connection).get_table_names()
+    if migrations.name not in tables:
+        if tables:
+            raise StoreError(
+                "S103", f"the database holds the tables of another program: `{tables[0]}`", "name another file"
+            )
         return 0
     return max(connection.scalars(select(migrations.c.number)), default=0)
 

@@ -1,0 +1,334 @@
+"""
+Statements of the delivery loop: what may be tried, the intent before it leaves, the result after.
+
+They run for every message, so they are built once for each step and kept for a
+few seconds; each works on all messages of a round at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+
+from campaignctl.flow.states import CampaignState, DeliveryState, StepState
+from campaignctl.ports import Candidate, Claim, Cohort, Result
+from campaignctl.store.conditions import matches
+from campaignctl.store.instants import instant, stored
+from campaignctl.store.lists import ContactList, contact_values
+from campaignctl.store.members import MemberStatements, circumstances
+from campaignctl.store.suppressions import EMAIL, suppress
+from campaignctl.store.tables import campaigns, deliveries, orphan_outcomes, steps, suppressions
+
+MAY_BE_TRIED: Final = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.UNCERTAIN)
+NOT_STOPPED: Final = (CampaignState.ACTIVE, CampaignState.COMPLETED)
+
+# The clock inside conditions ("in the last 30 days") may stand still this long.
+_KEPT_FOR: Final = timedelta(seconds=5)
+
+_THESE = and_(
+    deliveries.c.step_id == bindparam("step"), deliveries.c.contact_id.in_(bindparam("contacts", expanding=True))
+)
+_OURS = and_(_THESE, deliveries.c.state == DeliveryState.SENDING.value, deliveries.c.epoch == bindparam("of_epoch"))
+
+_GRANT: Final[Update] = (
+    update(deliveries)
+    .where(_THESE)
+    .values(
+        state=DeliveryState.SENDING.value,
+        attempts=deliveries.c.attempts + 1,
+        epoch=bindparam("by_epoch"),
+        changed_at=bindparam("now"),
+        next_attempt_at=None,
+        reason=None,
+        detail=None,
+    )
+)
+_SKIP: Final[Update] = (
+    update(deliveries)
+    .where(_THESE, deliveries.c.state.in_([state.value for state in MAY_BE_TRIED]))
+    .values(
+        state=DeliveryState.SKIPPED.value,
+        reason=bindparam("why"),
+        detail=bindparam("said"),
+        changed_at=bindparam("now"),
+        next_attempt_at=None,
+    )
+)
+_RECORD: Final[Update] = (
+    update(deliveries)
+    .where(_OURS)
+    .values(
+        state=bindparam("becomes"),
+        reason=bindparam("why"),
+        detail=bindparam("said"),
+        next_attempt_at=bindparam("again_at"),
+        attempts=deliveries.c.attempts - bindparam("unused"),
+        changed_at=bindparam("now"),
+        epoch=None,
+    )
+)
+# What was in flight when the campaign was stopped, and was refused for now.
+_CANCEL_OF_STOPPED: Final[Update] = (
+    update(deliveries)
+    .where(
+        _THESE,
+        deliveries.c.state.in_([DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value]),
+        select(steps.c.id)
+        .join(campaigns, campaigns.c.id == steps.c.campaign_id)
+        .where(steps.c.id == bindparam("step"), campaigns.c.state == CampaignState.STOPPED.value)
+        .exists(),
+    )
+    .values(state=DeliveryState.CANCELLED.value, reason="stopped", next_attempt_at=None)
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The statements that ask about one step's deliveries, and the list as it was when they were built."""
+
+    made_at: datetime
+    contacts: ContactList
+    candidates: Select[Any]
+    facts: Select[Any]
+
+    def is_fresh(self, now: datetime) -> bool:
+        return self.made_at <= now < self.made_at + _KEPT_FOR
+
+
+class ClaimStatements(MemberStatements):
+    """What the delivery loop asks and writes."""
+
+    connection: Connection
+    prepared: dict[tuple[int, int], Prepared]  # by step and version
+
+    def candidates(self, cohort: Cohort, limit: int, now: datetime) -> list[Candidate]:
+        """Deliveries of a step that may be tried now, those first that have waited longest."""
+        prepared = self._prepared_for(cohort, now)
+        found: list[Candidate] = []
+        for state in MAY_BE_TRIED:
+            if len(found) < limit:
+                rows = self.connection.execute(
+                    prepared.candidates, {"state": state.value, "now": stored(now), "limit": limit - len(found)}
+                )
+                found += [candidate_from(cohort, prepared.contacts, row) for row in rows]
+        return found
+
+    def claim(self, cohort: Cohort, candidates: Sequence[Candidate], epoch: int, now: datetime) -> list[Claim]:
+        """
+        Write the intent to send to these contacts, as far as each may be written to at this moment.
+
+        Consent, suppression, address and the campaign's state are asked in the
+        transaction that writes the intent.
+        """
+        if not candidates:
+            return []
+        facts = self._facts(cohort, candidates, now)
+        claims: list[Claim] = []
+        granted: list[int] = []
+        skipped: dict[str, list[int]] = {}
+        for candidate in candidates:
+            fact = facts.get(candidate.contact_id)
+            if fact is None or (fact.address or None) != candidate.address:
+                claims.append(Claim.REFUSED)
+            elif reason := _reason_to_skip(fact):
+                skipped.setdefault(reason, []).append(candidate.contact_id)
+                claims.append(Claim.SKIPPED)
+            else:
+                granted.append(candidate.contact_id)
+                claims.append(Claim.GRANTED)
+        these = {"step": cohort.step.id, "now": stored(now)}
+        for reason, contacts in skipped.items():
+            self.connection.execute(_SKIP, {**these, "contacts": contacts, "why": reason, "said": None})
+        if granted:
+            self.connection.execute(_GRANT, {**these, "contacts": granted, "by_epoch": epoch})
+        return claims
+
+    def skip(self, cohort: Cohort, candidate: Candidate, reason: str, detail: str, now: datetime) -> None:
+        """The message is not to be sent to this contact."""
+        self.connection.execute(
+            _SKIP,
+            {
+                "step": cohort.step.id,
+                "contacts": [candidate.contact_id],
+                "why": reason,
+                "said": detail,
+                "now": stored(now),
+            },
+        )
+
+    def record(
+        self, cohort: Cohort, results: Sequence[tuple[Candidate, Result]], epoch: int, now: datetime
+    ) -> list[Candidate]:
+        """
+        Write down what became of messages that this epoch sent; those whose delivery is in other hands by now.
+
+        Their outcomes are kept as orphans: they are true, and no longer decide anything.
+        """
+        orphans: list[Candidate] = []
+        for result, contacts in _alike(results).items():
+            written = {
+                "step": cohort.step.id,
+                "of_epoch": epoch,
+                "becomes": result.state.value,
+                "why": result.reason or None,
+                "said": result.detail or None,
+                "again_at": stored(result.next_attempt_at),
+                "unused": 0 if result.used_attempt else 1,
+                "now": stored(now),
+            }
+            changed = self.connection.execute(_RECORD, {**written, "contacts": list(contacts)}).rowcount
+            if changed != len(contacts):
+                orphans += self._orphaned(cohort, contacts, result, epoch, now)
+            if not result.state.is_final:
+                self.connection.execute(_CANCEL_OF_STOPPED, {"step": cohort.step.id, "contacts": list(contacts)})
+            if result.suppresses:
+                for candidate in contacts.values():
+                    suppress(self.connection, EMAIL, str(candidate.address), result.reason, now)
+        return orphans
+
+    def _orphaned(
+        self, cohort: Cohort, contacts: Mapping[int, Candidate], result: Result, epoch: int, now: datetime
+    ) -> list[Candidate]:
+        """Those of *contacts* whose delivery this epoch did not hold any more, with their outcomes kept."""
+        ours = set(
+            self.connection.scalars(
+                select(deliveries.c.contact_id).where(
+                    deliveries.c.step_id == cohort.step.id,
+                    deliveries.c.contact_id.in_(list(contacts)),
+                    deliveries.c.state == result.state.value,
+                    deliveries.c.changed_at == stored(now),
+                    deliveries.c.epoch.is_(None),
+                )
+            )
+        )
+        lost = [candidate for contact_id, candidate in contacts.items() if contact_id not in ours]
+        self.connection.execute(
+            insert(orphan_outcomes),
+            [
+                {
+                    "step_id": cohort.step.id,
+                    "contact_id": candidate.contact_id,
+                    "epoch": epoch,
+                    "state": result.state.value,
+                    "reason": result.reason or None,
+                    "detail": result.detail or None,
+                    "at": stored(now),
+                }
+                for candidate in lost
+            ],
+        )
+        return lost
+
+    def _facts(self, cohort: Cohort, candidates: Sequence[Candidate], now: datetime) -> Mapping[int, Row[Any]]:
+        """What is true at this moment of those contacts whose delivery may still be tried."""
+        contacts = [candidate.contact_id for candidate in candidates]
+        rows = self.connection.execute(
+            self._prepared_for(cohort, now).facts, {"contacts": contacts, "now": stored(now)}
+        )
+        return {row.contact_id: row for row in rows}
+
+    def _prepared_for(self, cohort: Cohort, now: datetime) -> Prepared:
+        key = (cohort.step.id, cohort.campaign.version)
+        kept = self.prepared.get(key)
+        if kept is None or not kept.is_fresh(now):
+            contacts = self.contact_list(cohort.campaign)
+            kept = Prepared(now, contacts, _candidates_of(cohort, contacts), _facts_of(cohort, contacts, now))
+            self.prepared[key] = kept
+        return kept
+
+
+def _alike(results: Sequence[tuple[Candidate, Result]]) -> dict[Result, dict[int, Candidate]]:
+    """The contacts with each result: nearly all have the same, and one statement serves them."""
+    found: dict[Result, dict[int, Candidate]] = {}
+    for candidate, result in results:
+        found.setdefault(result, {})[candidate.contact_id] = candidate
+    return found
+
+
+def with_contacts(contacts: ContactList) -> Select[Any]:
+    """Deliveries joined with what is known of their contacts."""
+    return select(deliveries.c.contact_id, deliveries.c.made_at, deliveries.c.attempts, *contacts.table.columns).join(
+        contacts.table, contacts.table.c.id == deliveries.c.contact_id
+    )
+
+
+def candidate_from(cohort: Cohort, contacts: ContactList, row: Row[Any]) -> Candidate:
+    """The delivery in a row of `with_contacts`, as the engine sees it."""
+    values = contact_values(contacts, row)
+    settings = cohort.version.content.contacts
+    address = None if settings.email is None else values.get(settings.email)
+    return Candidate(
+        contact_id=row.contact_id,
+        contact_key=row.contact_key,
+        address=None if address is None else str(address),
+        values=values,
+        made_at=instant(row.made_at),
+        attempts=row.attempts,
+    )
+
+
+def _candidates_of(cohort: Cohort, contacts: ContactList) -> Select[Any]:
+    return (
+        with_contacts(contacts)
+        .where(
+            deliveries.c.step_id == cohort.step.id,
+            deliveries.c.state == bindparam("state"),
+            deliveries.c.next_attempt_at <= bindparam("now"),
+        )
+        .order_by(deliveries.c.next_attempt_at, deliveries.c.contact_id)
+        .limit(bindparam("limit"))
+    )
+
+
+def _facts_of(cohort: Cohort, contacts: ContactList, now: datetime) -> Select[Any]:
+    settings = cohort.version.content.contacts
+    has_address = settings.email is not None and contacts.attribute(settings.email) is not None
+    address = contacts.column(str(settings.email)) if has_address else literal(None)
+    own = cohort.version.content.project_segment
+    consents = literal(True) if own is None else matches(own, contacts, circumstances(cohort.version, now))
+    return (
+        select(
+            deliveries.c.contact_id,
+            address.label("address"),
+            consents.label("consents"),
+            suppressions.c.reason.label("suppressed"),
+        )
+        .join(contacts.table, contacts.table.c.id == deliveries.c.contact_id)
+        .join(steps, steps.c.id == deliveries.c.step_id)
+        .join(campaigns, campaigns.c.id == steps.c.campaign_id)
+        .outerjoin(suppressions, and_(suppressions.c.channel == EMAIL, suppressions.c.address == func.lower(address)))
+        .where(
+            deliveries.c.step_id == cohort.step.id,
+            deliveries.c.contact_id.in_(bindparam("contacts", expanding=True)),
+            deliveries.c.next_attempt_at <= bindparam("now"),
+            steps.c.state.in_([StepState.RUNNING.value, StepState.DONE.value]),
+            campaigns.c.state.in_([state.value for state in NOT_STOPPED]),
+        )
+    )
+
+
+def _reason_to_skip(fact: Row[Any]) -> str:
+    """Why a contact must not be written to; nothing where it may be."""
+    if not fact.address:
+        return "no_address"
+    if fact.suppressed:
+        return "unsubscribed" if fact.suppressed == "unsubscribed" else "suppressed"
+    if not fact.consents:
+        return "not_in_project_segment"
+    return ""
