@@ -61,12 +61,9 @@ def needed_and_missing(campaign: Campaign, project: Project) -> Iterator[tuple[s
         if not isinstance(step, RunnableStep):
             yield where, f"`{verb_of(step)}`"
         elif isinstance(step, EmailStep):
-            for key in ("gate", "variants", "test", "window", "track", "rate"):
+            for key in ("gate", "variants", "test", "track"):
                 if key in step.email.model_fields_set:
                     yield where, f"`{key}`"
-    for key in ("quiet_hours", "frequency_cap"):
-        if getattr(project.send, key) is not None:
-            yield "the project", f"`send.{key}`"
     if project.approval.required:
         yield "the project", "`approval.required`"
 

@@ -14,6 +14,7 @@ from campaignctl.channels.smtp.settings import SmtpSettings
 from campaignctl.clock import Clock
 from campaignctl.engine.daemon import Daemon
 from campaignctl.engine.dispatch import Dispatcher
+from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.errors import ChannelError, RefusedError, StoreError
 from campaignctl.ports import Channel
@@ -92,12 +93,12 @@ def daemon_for(
     """
     with _alone_on(path):
         channel = email_channel(project)
-        may_repeat = project.project.send.guarantee == "at_least_once"
+        rules = SendingRules.of(project.project)
         epoch = store.begin_epoch(socket.gethostname(), os.getpid(), clock.now())
         with store.writing() as ledger:
-            ledger.recover(epoch, may_repeat, clock.now())
+            ledger.recover(epoch, rules.may_repeat, clock.now())
         try:
-            yield Daemon(Engine(store, Dispatcher(store, channel, epoch, may_repeat=may_repeat)), clock, show)
+            yield Daemon(Engine(store, Dispatcher(store, channel, epoch, rules)), clock, show)
         finally:
             channel.close()
             store.end_epoch(epoch, clock.now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from campaignctl.contacts.importing import ImportReport
 from campaignctl.demo import FastTime
 from campaignctl.engine.daemon import Daemon, Until
 from campaignctl.engine.dispatch import Dispatcher
+from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.ports import LiveCampaign, Outcome, Outgoing, Verdict
 from campaignctl.project import PROJECT_FILE, ProjectFile, load_project
@@ -38,12 +40,14 @@ CONTACTS = (
 class WrittenChannel:
     """Stands in for a mail server: takes every message, unless a test gives another outcome for an address."""
 
-    def __init__(self, capacity: int = 4) -> None:
+    def __init__(self, clock: SetClock, capacity: int = 4) -> None:
+        self.clock = clock
         self.capacity = capacity
         self.in_flight = 0
         self.sent: list[Outgoing] = []
         self.answers: dict[str, list[Outcome]] = {}
         self.seen: list[str] = []
+        self.left_at: list[datetime] = []
 
     def exchange(self, messages: Sequence[Outgoing]) -> Sequence[Outcome]:
         assert len(messages) <= self.capacity
@@ -54,13 +58,14 @@ class WrittenChannel:
         answers = self.answers.get(message.recipient)
         if answers:
             planned = answers.pop(0)
-            return Outcome(message.key, planned.verdict, planned.reason, planned.detail, planned.is_hard_bounce)
+            return replace(planned, key=message.key)
         self.sent.append(message)
+        self.left_at.append(self.clock.now())
         return Outcome(message.key, Verdict.SENT)
 
-    def answer(self, address: str, verdict: Verdict, reason: str = "refused", *, is_hard_bounce: bool = False) -> None:
+    def answer(self, address: str, verdict: Verdict, reason: str = "refused", **more: bool) -> None:
         """The next message to this address meets this."""
-        self.answers.setdefault(address, []).append(Outcome("", verdict, reason, "", is_hard_bounce))
+        self.answers.setdefault(address, []).append(Outcome("", verdict, reason, **more))
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -73,7 +78,7 @@ class World:
         self.folder = folder
         self.clock = SetClock(datetime(2026, 11, 1, tzinfo=UTC))
         self.store = SqlStore(open_sqlite(folder / "campaignctl.db", self.clock.now()))
-        self.email = WrittenChannel()
+        self.email = WrittenChannel(clock=self.clock)
         self.reports: list[TickReport] = []
         self.write(PROJECT_FILE, PROJECT)
         self.write("hello.md", "Hello {{ contact.name }} {{ unsubscribe_url }} {{ postal_address }}")
@@ -129,7 +134,8 @@ class World:
         epoch = self.store.begin_epoch("test", 1, self.clock.now())
         with self.store.writing() as ledger:
             ledger.recover(epoch, may_repeat, self.clock.now())
-        engine = Engine(self.store, Dispatcher(self.store, self.email, epoch, may_repeat=may_repeat))
+        rules = replace(SendingRules.of(self.project.project), may_repeat=may_repeat)
+        engine = Engine(self.store, Dispatcher(self.store, self.email, epoch, rules))
         return Daemon(engine, self.clock, self.reports.append)
 
     def run_until(self, wall: str, daemon: Daemon | None = None) -> None:
@@ -156,6 +162,11 @@ class World:
         with self.store.reading() as ledger:
             counts = ledger.deliveries_by_state([campaign.step(step).id])
         return {str(state): number for state, number in counts[campaign.step(step).id].items()}
+
+    @property
+    def left_at(self) -> list[datetime]:
+        """When each message left."""
+        return self.email.left_at
 
     @property
     def addresses(self) -> list[str]:

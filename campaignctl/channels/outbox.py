@@ -40,10 +40,10 @@ class OutboxChannel:
         """
         Write the messages; all have finished on return.
 
-        What the disk refuses is not sent, and blames the sender: no contact is
-        at fault, the next message would meet the same, and a person has to
-        make room or give a permission. It is no `ChannelError`, which would
-        take the outcomes of the messages already written with it.
+        What the disk refuses is not sent: no contact is at fault, and it goes
+        on when somebody has made room or given a permission. It is no
+        `ChannelError`, which would take the outcomes of the messages already
+        written with it.
         """
         if len(messages) > self._capacity:
             raise ValueError("more messages than the channel has room for")
@@ -69,7 +69,7 @@ class OutboxChannel:
         except OSError as error:
             _remove(unfinished)
             detail = f"{path} cannot be written: {error.strerror}"
-            return Outcome(message.key, Verdict.NOT_SENT, "outbox_unwritable", detail, blames_sender=True)
+            return Outcome(message.key, Verdict.NOT_SENT, "outbox_unwritable", detail)
         return Outcome(message.key, Verdict.SENT, detail=str(path))
 
 

@@ -33,6 +33,8 @@ COMMANDS = {
     "list": Entry("list", "List the campaigns of the store."),
     "status": Entry("status", "Show where a campaign stands."),
     "history": Entry("history", "Show what was done with a campaign."),
+    "pause": Entry("pause", "Let no step begin and no message leave, for now."),
+    "resume": Entry("resume", "Let a paused campaign, or a held step, go on."),
     "stop": Entry("stop", "End a campaign: nothing more leaves."),
     "events": Entry("events", "Bring in what contacts did with messages."),
     "suppress": Entry("suppress", "Say who must not be written to."),

@@ -85,6 +85,7 @@ def status_command(
 
 
 _REASONS = {
-    "too_late": "it could not run in time, because nothing was running; `if_late` says what then happens",
+    "too_late": "it could not run in time, because nothing was running; `campaignctl resume` lets it run all the same",
+    "bounces": "too many of its first messages bounced; `campaignctl resume` lets it go on all the same",
     "stopped": "the campaign was stopped before",
 }

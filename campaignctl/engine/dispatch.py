@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from campaignctl.engine.breaker import FIRST_MESSAGES, bounces_too_often
+from campaignctl.engine.destinations import Destinations, domain_of
 from campaignctl.engine.messages import Messages, delivery_key
+from campaignctl.engine.queues import StepQueue
 from campaignctl.engine.results import FIRST_BACK_OFF, result_of
+from campaignctl.engine.rules import SendingRules
+from campaignctl.engine.throttle import Throttle
 from campaignctl.message.sandbox import RenderError
 from campaignctl.ports import Candidate, Channel, Claim, Cohort, Ledger, Outcome, Outgoing, Result, Store, Verdict
 
-_BATCH: Final = 500
+_CHANNEL: Final = "channel/email"
 
 
 @dataclass
 class Dispatched:
-    """What a pass did, in numbers."""
+    """What a pass did, in numbers, and which steps it may not go on with before when."""
 
     sent: int = 0
     finished: int = 0
     troubles: list[str] = field(default_factory=list)
+    paused: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    blocked_until: dict[int, datetime] = field(default_factory=dict)
 
 
 # A message that is ready, or why it cannot be made.
@@ -33,34 +40,17 @@ _Prepared = tuple[Candidate, Outgoing | RenderError]
 class _Flight:
     """A message that the channel has."""
 
-    queue: _Queue
+    queue: StepQueue
     candidate: Candidate
 
 
-@dataclass(eq=False)
-class _Queue:
-    """What one step still has to send, read ahead a little."""
+@dataclass
+class _Turn:
+    """What one step does in one round."""
 
-    cohort: Cohort
-    messages: Messages
-    ahead: deque[Candidate] = field(default_factory=deque)
-    has_moved: bool = True  # since it was read last, something of it was claimed or skipped
-    is_over: bool = False
-
-    def refill(self, store: Store, now: datetime) -> None:
-        """
-        Read on where nothing is left of what was read.
-
-        What was claimed is not read again. Where nothing could be claimed of
-        all that was read, the rest has to wait for another pass.
-        """
-        if self.ahead or self.is_over:
-            return
-        if self.has_moved:
-            with store.reading() as ledger:
-                self.ahead.extend(ledger.candidates(self.cohort, _BATCH, now))
-        self.has_moved = False
-        self.is_over = not self.ahead
+    queue: StepQueue
+    prepared: list[_Prepared]
+    later: list[tuple[Candidate, datetime]]
 
 
 class Dispatcher:
@@ -71,11 +61,16 @@ class Dispatcher:
     goes next. Nothing is open while the channel talks.
     """
 
-    def __init__(self, store: Store, channel: Channel, epoch: int, *, may_repeat: bool) -> None:
+    def __init__(self, store: Store, channel: Channel, epoch: int, rules: SendingRules) -> None:
         self._store = store
         self._channel = channel
         self._epoch = epoch
-        self._may_repeat = may_repeat
+        self._rules = rules
+        self._throttle = Throttle(store)
+        self._destinations = Destinations()
+        self._queues: list[StepQueue] = []
+        self._rounds = 0
+        self._served: dict[int, int] = {}  # in which round each step had its last turn
         self._flights: dict[str, _Flight] = {}
         self._finished: list[Outcome] = []
         self._down_until: datetime | None = None
@@ -102,78 +97,137 @@ class Dispatcher:
         What is in flight at the end is waited for and recorded.
         """
         done = Dispatched()
-        queues = [_Queue(cohort, messages) for cohort, messages in work]
+        self._queues = queues = [StepQueue.of(cohort, messages, self._rules) for cohort, messages in work]
         while True:
             at = now()
             is_over = is_ending() or self.is_down(at) or at >= until
             outgoing = self._round([] if is_over else queues, at, done)
             self._finished = list(self._channel.exchange(outgoing))
             if not self._finished and not self._flights:
+                done.blocked_until = {
+                    queue.cohort.step.id: queue.blocked_until for queue in queues if queue.blocked_until is not None
+                }
                 return done
 
-    def _round(self, queues: Sequence[_Queue], now: datetime, done: Dispatched) -> list[Outgoing]:
+    def _round(self, queues: Sequence[StepQueue], now: datetime, done: Dispatched) -> list[Outgoing]:
         """Record what has finished and claim what goes next, in one transaction."""
-        room = self._channel.capacity - self._channel.in_flight
-        prepared = [
-            (queue, [(each, _rendered(queue, each)) for each in chosen])
-            for queue, chosen in self._chosen(queues, room, now)
-        ]
+        turns = list(self._turns(queues, now))
         outgoing: list[Outgoing] = []
-        if not prepared and not self._finished:
+        if not turns and not self._finished:
             return outgoing
         with self._store.writing() as ledger:
             self._record(ledger, now, done)
-            for queue, messages in prepared:
+            for turn in turns:
                 if self.is_down(now):
-                    queue.ahead.extendleft(candidate for candidate, _ in reversed(messages))
+                    self._return(turn)
                 else:
-                    outgoing += self._claim(ledger, queue, messages, now)
+                    outgoing += self._claim(ledger, turn, now)
+            if marks := self._throttle.to_keep():
+                ledger.keep_rate_marks(marks)
         return outgoing
 
-    def _chosen(self, queues: Sequence[_Queue], room: int, now: datetime) -> Iterator[tuple[_Queue, list[Candidate]]]:
-        """The next candidates of each step: the room is shared evenly among those that have some."""
+    def _turns(self, queues: Sequence[StepQueue], now: datetime) -> Iterator[_Turn]:
+        """What each step does next: the room is shared evenly among those that may go on and have something."""
         for queue in queues:
-            queue.refill(self._store, now)
-        busy = sorted((queue for queue in queues if queue.ahead), key=lambda queue: len(queue.ahead))
+            if queue.may_go_on(now):
+                queue.refill(self._store, now)
+        room = self._channel.capacity - self._channel.in_flight
+        room = self._throttle.allowance(_CHANNEL, self._rules.rate, now, room)
+        busy = [queue for queue in queues if queue.ahead and not queue.blocked_until]
+        # Who has waited longest comes first: a slow rate has room for one in a round.
+        busy.sort(key=lambda queue: self._served.get(queue.cohort.step.id, 0))
+        self._rounds += 1
         for turn, queue in enumerate(busy):
-            share = min(-(-room // (len(busy) - turn)), len(queue.ahead))
-            room -= share
-            if share:
-                yield queue, [queue.ahead.popleft() for _ in range(share)]
+            share = -(-room // (len(busy) - turn))
+            share = self._throttle.allowance(_rate_name(queue), queue.rate, now, share)
+            if share == 0:
+                queue.blocked_until = self._next_at(queue, now)
+                continue
+            choice = queue.choose(share, now, self._destinations)
+            room -= len(choice.now)
+            if choice.now:
+                self._served[queue.cohort.step.id] = self._rounds
+            if choice.now or choice.later:
+                yield _Turn(queue, [(each, _rendered(queue, each)) for each in choice.now], choice.later)
 
-    def _claim(self, ledger: Ledger, queue: _Queue, prepared: Sequence[_Prepared], now: datetime) -> list[Outgoing]:
-        ready = [(candidate, message) for candidate, message in prepared if isinstance(message, Outgoing)]
-        for candidate, failure in prepared:
+    def _next_at(self, queue: StepQueue, now: datetime) -> datetime | None:
+        """When a rate that is used up lets the step go on; None where only the channel has no room."""
+        marks = [
+            self._throttle.next_at(_CHANNEL, self._rules.rate),
+            self._throttle.next_at(_rate_name(queue), queue.rate),
+        ]
+        return max((mark for mark in marks if mark is not None and mark > now), default=None)
+
+    def _return(self, turn: _Turn) -> None:
+        """The turn is not taken: its messages are next again."""
+        turn.queue.give_back([candidate for candidate, _ in turn.prepared])
+        for candidate, _ in turn.prepared:
+            self._destinations.gave_back(domain_of(candidate.address))
+
+    def _claim(self, ledger: Ledger, turn: _Turn, now: datetime) -> list[Outgoing]:
+        queue, cohort = turn.queue, turn.queue.cohort
+        if turn.later:
+            ledger.put_off(cohort, turn.later)
+            queue.has_moved = True
+        for candidate, failure in turn.prepared:
             if isinstance(failure, RenderError):
-                ledger.skip(queue.cohort, candidate, "render_error", str(failure), now)
+                ledger.skip(cohort, candidate, "render_error", str(failure), now)
+                self._destinations.gave_back(domain_of(candidate.address))
                 queue.has_moved = True
-        claims = ledger.claim(queue.cohort, [candidate for candidate, _ in ready], self._epoch, now)
+        ready = [(candidate, message) for candidate, message in turn.prepared if isinstance(message, Outgoing)]
+        claims = ledger.claim(cohort, [candidate for candidate, _ in ready], self._epoch, now, self._rules.cap)
         granted = []
         for (candidate, message), claim in zip(ready, claims, strict=True):
             queue.has_moved = queue.has_moved or claim is not Claim.REFUSED
             if claim is Claim.GRANTED:
                 self._flights[message.key] = _Flight(queue, candidate)
                 granted.append(message)
+            else:
+                self._destinations.gave_back(domain_of(candidate.address))
+        self._throttle.used(_CHANNEL, self._rules.rate, len(granted), now)
+        self._throttle.used(_rate_name(queue), queue.rate, len(granted), now)
         return granted
 
     def _record(self, ledger: Ledger, now: datetime, done: Dispatched) -> None:
-        results: dict[_Queue, list[tuple[Candidate, Result]]] = {}
+        results: dict[StepQueue, list[tuple[Candidate, Result]]] = {}
         for outcome in self._finished:
             flight = self._flights.pop(outcome.key)
             result = result_of(
                 outcome,
                 attempts=flight.candidate.attempts + 1,
                 made_at=flight.candidate.made_at,
-                may_repeat=self._may_repeat,
+                may_repeat=self._rules.may_repeat,
                 now=now,
             )
             results.setdefault(flight.queue, []).append((flight.candidate, result))
+            self._destinations.ended(domain_of(flight.candidate.address), outcome)
             done.finished += 1
             done.sent += outcome.verdict is Verdict.SENT
             self._judge_channel(outcome, now, done)
+            if outcome.blames_sender:
+                self._pause(ledger, flight.queue, outcome, now, done)
         for queue, finished in results.items():
             ledger.record(queue.cohort, finished, self._epoch, now)
+            if any(result.suppresses for _, result in finished):
+                self._judge_step(ledger, queue, now, done)
         self._finished = []
+
+    def _pause(self, ledger: Ledger, queue: StepQueue, outcome: Outcome, now: datetime, done: Dispatched) -> None:
+        """Every further message would meet the same answer: a person has to look."""
+        # A refused password is every campaign's trouble, another refusal only that of the campaign.
+        queues = self._queues if outcome.reason == "auth_refused" else [queue]
+        for campaign in {each.cohort.campaign.id: each.cohort.campaign for each in queues}.values():
+            if ledger.campaign_paused(campaign):
+                ledger.note("paused", campaign, {"reason": outcome.reason, "said": outcome.detail}, now)
+                done.paused.append(f"{campaign.name}: {outcome.reason}: {outcome.detail}")
+
+    def _judge_step(self, ledger: Ledger, queue: StepQueue, now: datetime, done: Dispatched) -> None:
+        """Hold a step whose messages bounce too often, unless a person has let it go on."""
+        campaign, step = queue.cohort.campaign, queue.cohort.step
+        tried, bounced = ledger.tried_and_bounced(step, FIRST_MESSAGES + 1)
+        if step.reason is None and bounces_too_often(tried, bounced) and ledger.step_held(step, "bounces"):
+            ledger.note("step_held", campaign, {"step": step.name, "reason": "bounces", "hard_bounces": bounced}, now)
+            done.held.append(f"{campaign.name}/{step.name}")
 
     def _judge_channel(self, outcome: Outcome, now: datetime, done: Dispatched) -> None:
         """A relay that does not take messages is left alone for a while: longer each time."""
@@ -188,7 +242,11 @@ class Dispatcher:
             done.troubles.append(outcome.detail or outcome.reason)
 
 
-def _rendered(queue: _Queue, candidate: Candidate) -> Outgoing | RenderError:
+def _rate_name(queue: StepQueue) -> str:
+    return f"step/{queue.cohort.step.id}"
+
+
+def _rendered(queue: StepQueue, candidate: Candidate) -> Outgoing | RenderError:
     campaign, step = queue.cohort.campaign, queue.cohort.step.name
     key = delivery_key(campaign, step, candidate)
     if not candidate.address:

@@ -19,6 +19,9 @@ from campaignctl.ports import Cohort, Ledger, LiveCampaign, LiveStep, Store
 # After so long a pass looks whether other steps have become due.
 _SLICE: Final = timedelta(seconds=5)
 
+# The messages of these steps may leave; of finished ones those that are tried again.
+_SENDING: Final = (StepState.RUNNING, StepState.DONE)
+
 
 @dataclass
 class TickReport:
@@ -28,6 +31,7 @@ class TickReport:
     finished: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     sent: int = 0
+    paused: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     wake_at: datetime | None = None
 
@@ -51,6 +55,7 @@ class Engine:
         self._store = store
         self._dispatcher = dispatcher
         self._versions: dict[tuple[int, int], _Running] = {}
+        self._blocked_until: dict[int, datetime] = {}  # steps whose rate or hours do not let them go on
 
     def tick(self, now: Callable[[], datetime], is_ending: Callable[[], bool] = lambda: False) -> TickReport:
         """
@@ -137,12 +142,13 @@ class Engine:
     def _send(self, now: Callable[[], datetime], is_ending: Callable[[], bool], report: TickReport) -> None:
         """Send what is due: deliveries of running steps, and those of finished ones that are tried again."""
         at, work = now(), []
+        self._blocked_until = {}
         with self._store.reading() as ledger:
             due = {step for step, first_at in ledger.next_attempts().items() if first_at <= at}
             campaigns = ledger.live_campaigns((CampaignState.ACTIVE, CampaignState.COMPLETED)) if due else ()
             for campaign in campaigns:
                 for position, step in enumerate(campaign.steps):
-                    if step.id in due:
+                    if step.id in due and step.state in _SENDING:
                         running = self._version(campaign, ledger)
                         turn = running.stops[position].turn
                         work.append((Cohort(campaign, step, running.messages.version, turn), running.messages))
@@ -150,6 +156,9 @@ class Engine:
             done = self._dispatcher.send(work, now, is_ending, at + _SLICE)
             report.sent += done.sent
             report.troubles += done.troubles
+            report.paused += done.paused
+            report.held += done.held
+            self._blocked_until = done.blocked_until
 
     def _finish_drained_steps(self, campaign: LiveCampaign, now: datetime, report: TickReport) -> None:
         with self._store.writing() as ledger:
@@ -166,7 +175,12 @@ class Engine:
         with self._store.reading() as ledger:
             attempts = ledger.next_attempts()
             live = ledger.live_campaigns((CampaignState.ACTIVE, CampaignState.COMPLETED))
-            tried = [attempts[step.id] for campaign in live for step in campaign.steps if step.id in attempts]
+            tried = [
+                max(attempts[step.id], self._blocked_until.get(step.id, attempts[step.id]))
+                for campaign in live
+                for step in campaign.steps
+                if step.id in attempts and step.state in _SENDING
+            ]
             coming = [
                 at
                 for campaign in live

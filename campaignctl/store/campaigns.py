@@ -18,6 +18,9 @@ from campaignctl.ports import LiveCampaign, LiveStep
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.tables import campaigns, files, journal, lists, steps, version_files, versions
 
+# Why a step that was held is at work: it is not held for its bounces again.
+RELEASED = "released"
+
 
 class CampaignStatements:
     """What the store knows of campaigns and steps, and how they change."""
@@ -212,15 +215,41 @@ class CampaignStatements:
             reason=reason,
         )
 
-    def step_held(self, step: LiveStep, reason: str) -> None:
-        """The step waits for a person."""
-        self._step_goes(step, (StepState.SCHEDULED,), state=StepState.HELD.value, reason=reason)
+    def step_held(self, step: LiveStep, reason: str) -> bool:
+        """The step waits for a person; False where it was neither to come nor at work."""
+        return self._step_goes(
+            step, (StepState.SCHEDULED, StepState.RUNNING), state=StepState.HELD.value, reason=reason
+        )
+
+    def step_released(self, step: LiveStep, now: datetime) -> bool:
+        """A person lets a held step go on: it runs now, or goes on where it had begun."""
+        if step.started_at is None:
+            released = {"state": StepState.SCHEDULED.value, "effective_at": stored(now)}
+        else:
+            released = {"state": StepState.RUNNING.value}
+        return self._step_goes(step, (StepState.HELD,), reason=RELEASED, **released)
 
     def _step_goes(self, step: LiveStep, allowed: Iterable[StepState], **changes: Any) -> bool:
         changed = self.connection.execute(
             update(steps)
             .where(steps.c.id == step.id, steps.c.state.in_([state.value for state in allowed]))
             .values(**changes)
+        )
+        return changed.rowcount == 1
+
+    def campaign_paused(self, campaign: LiveCampaign) -> bool:
+        """No further step begins and no message leaves; False where it was not active."""
+        return self._campaign_goes(campaign, (CampaignState.ACTIVE,), CampaignState.PAUSED)
+
+    def campaign_resumed(self, campaign: LiveCampaign) -> bool:
+        """It goes on; False where it was not paused."""
+        return self._campaign_goes(campaign, (CampaignState.PAUSED,), CampaignState.ACTIVE)
+
+    def _campaign_goes(self, campaign: LiveCampaign, allowed: Iterable[CampaignState], to: CampaignState) -> bool:
+        changed = self.connection.execute(
+            update(campaigns)
+            .where(campaigns.c.id == campaign.id, campaigns.c.state.in_([state.value for state in allowed]))
+            .values(state=to.value)
         )
         return changed.rowcount == 1
 

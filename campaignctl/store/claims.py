@@ -22,10 +22,13 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
+from sqlalchemy.dialects.sqlite import insert as insert_or_update
 
+from campaignctl.flow.rates import FrequencyCap
 from campaignctl.flow.states import CampaignState, DeliveryState, StepState
 from campaignctl.ports import Candidate, Claim, Cohort, Result
 from campaignctl.store.conditions import matches
@@ -33,10 +36,23 @@ from campaignctl.store.instants import instant, stored
 from campaignctl.store.lists import ContactList, contact_values
 from campaignctl.store.members import MemberStatements, circumstances
 from campaignctl.store.suppressions import EMAIL, suppress
-from campaignctl.store.tables import campaigns, deliveries, orphan_outcomes, steps, suppressions
+from campaignctl.store.tables import (
+    campaigns,
+    deliveries,
+    lists,
+    orphan_outcomes,
+    rate_marks,
+    steps,
+    suppressions,
+)
 
 MAY_BE_TRIED: Final = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.UNCERTAIN)
 NOT_STOPPED: Final = (CampaignState.ACTIVE, CampaignState.COMPLETED)
+
+_LEFT: Final = (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.UNCERTAIN)
+
+# So long after its step has ended a refused message may still leave.
+_MAY_LEAVE_AFTER: Final = timedelta(days=5)
 
 # The clock inside conditions ("in the last 30 days") may stand still this long.
 _KEPT_FOR: Final = timedelta(seconds=5)
@@ -82,6 +98,15 @@ _RECORD: Final[Update] = (
         changed_at=bindparam("now"),
         epoch=None,
     )
+)
+_PUT_OFF: Final[Update] = (
+    update(deliveries)
+    .where(
+        deliveries.c.step_id == bindparam("step"),
+        deliveries.c.contact_id == bindparam("contact"),
+        deliveries.c.next_attempt_at.is_not(None),
+    )
+    .values(next_attempt_at=bindparam("again_at"))
 )
 # What was in flight when the campaign was stopped, and was refused for now.
 _CANCEL_OF_STOPPED: Final[Update] = (
@@ -129,16 +154,24 @@ class ClaimStatements(MemberStatements):
                 found += [candidate_from(cohort, prepared.contacts, row) for row in rows]
         return found
 
-    def claim(self, cohort: Cohort, candidates: Sequence[Candidate], epoch: int, now: datetime) -> list[Claim]:
+    def claim(
+        self,
+        cohort: Cohort,
+        candidates: Sequence[Candidate],
+        epoch: int,
+        now: datetime,
+        cap: FrequencyCap | None = None,
+    ) -> list[Claim]:
         """
         Write the intent to send to these contacts, as far as each may be written to at this moment.
 
-        Consent, suppression, address and the campaign's state are asked in the
-        transaction that writes the intent.
+        Consent, suppression, address, the frequency cap and the campaign's
+        state are asked in the transaction that writes the intent.
         """
         if not candidates:
             return []
         facts = self._facts(cohort, candidates, now)
+        recent = {} if cap is None else self._recent_messages(cohort, candidates, now - cap.per)
         claims: list[Claim] = []
         granted: list[int] = []
         skipped: dict[str, list[int]] = {}
@@ -146,7 +179,9 @@ class ClaimStatements(MemberStatements):
             fact = facts.get(candidate.contact_id)
             if fact is None or (fact.address or None) != candidate.address:
                 claims.append(Claim.REFUSED)
-            elif reason := _reason_to_skip(fact):
+            elif reason := _reason_to_skip(fact) or (
+                "frequency_cap" if cap and recent.get(candidate.contact_id, 0) >= cap.messages else ""
+            ):
                 skipped.setdefault(reason, []).append(candidate.contact_id)
                 claims.append(Claim.SKIPPED)
             else:
@@ -201,6 +236,54 @@ class ClaimStatements(MemberStatements):
                 for candidate in contacts.values():
                     suppress(self.connection, EMAIL, str(candidate.address), result.reason, now)
         return orphans
+
+    def put_off(self, cohort: Cohort, until: Sequence[tuple[Candidate, datetime]]) -> None:
+        """These may be tried from then on only."""
+        self.connection.execute(
+            _PUT_OFF,
+            [
+                {"step": cohort.step.id, "contact": candidate.contact_id, "again_at": stored(at)}
+                for candidate, at in until
+            ],
+        )
+
+    def rate_marks(self) -> dict[str, datetime]:
+        """From when on the next message by each rate is in time."""
+        rows = self.connection.execute(select(rate_marks.c.name, rate_marks.c.in_time_at))
+        return {row.name: instant(row.in_time_at) for row in rows}
+
+    def keep_rate_marks(self, marks: Mapping[str, datetime]) -> None:
+        """Remember these for a daemon that comes after."""
+        written = insert_or_update(rate_marks)
+        self.connection.execute(
+            written.on_conflict_do_update(set_={"in_time_at": written.excluded.in_time_at}),
+            [{"name": name, "in_time_at": stored(at)} for name, at in marks.items()],
+        )
+
+    def _recent_messages(self, cohort: Cohort, candidates: Sequence[Candidate], since: datetime) -> Mapping[int, int]:
+        """How many messages each contact was sent, or may have been sent, in this time by any campaign of the list."""
+        of_list = (
+            select(steps.c.id)
+            .join(campaigns, campaigns.c.id == steps.c.campaign_id)
+            .join(lists, lists.c.id == campaigns.c.list_id)
+            .where(
+                lists.c.name == cohort.campaign.list_name,
+                steps.c.started_at.is_not(None),
+                # What was refused for now may leave after its step has ended.
+                or_(steps.c.finished_at.is_(None), steps.c.finished_at >= stored(since - _MAY_LEAVE_AFTER)),
+            )
+        )
+        rows = self.connection.execute(
+            select(deliveries.c.contact_id, func.count().label("messages"))
+            .where(
+                deliveries.c.step_id.in_(of_list),
+                deliveries.c.contact_id.in_([candidate.contact_id for candidate in candidates]),
+                deliveries.c.state.in_([state.value for state in _LEFT]),
+                deliveries.c.changed_at >= stored(since),
+            )
+            .group_by(deliveries.c.contact_id)
+        )
+        return {row.contact_id: row.messages for row in rows}
 
     def _orphaned(
         self, cohort: Cohort, contacts: Mapping[int, Candidate], result: Result, epoch: int, now: datetime

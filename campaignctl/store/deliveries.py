@@ -113,6 +113,29 @@ class DeliveryStatements(ClaimStatements):
         )
         return found
 
+    def in_flight(self, campaign: LiveCampaign) -> int:
+        """How many messages of the campaign are under way and have no verdict yet."""
+        count = select(func.count()).where(
+            deliveries.c.step_id.in_([step.id for step in campaign.steps]), deliveries.c.epoch.is_not(None)
+        )
+        return int(self.connection.scalars(count).one())
+
+    def tried_and_bounced(self, step: LiveStep, most: int) -> tuple[int, int]:
+        """How many messages of a step had an outcome, *most* at the most, and how many of these bounced hard."""
+        first = (
+            select(deliveries.c.reason)
+            .where(
+                deliveries.c.step_id == step.id,
+                deliveries.c.state.in_([DeliveryState.SENT.value, DeliveryState.FAILED.value]),
+            )
+            .limit(most)
+            .subquery()
+        )
+        row = self.connection.execute(
+            select(func.count(), func.count().filter(first.c.reason == "hard_bounce")).select_from(first)
+        ).one()
+        return row[0], row[1]
+
     def has_open_deliveries(self, campaign: LiveCampaign) -> bool:
         """Whether a message of the campaign may still leave."""
         found = (

@@ -213,6 +213,14 @@ orphan_outcomes = Table(
     Column("at", BigInteger, nullable=False),
 )
 
+rate_marks = Table(
+    "rate_marks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("in_time_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 events = Table(
     "events",
     metadata,

@@ -39,6 +39,13 @@ CREATE TABLE suppressions (
 )
  WITHOUT ROWID;
 
+CREATE TABLE rate_marks (
+    name TEXT NOT NULL,
+    in_time_at BIGINT NOT NULL,
+    PRIMARY KEY (name)
+)
+ WITHOUT ROWID;
+
 CREATE TABLE attributes (
     list_id INTEGER NOT NULL,
     name TEXT NOT NULL,

@@ -1,0 +1,36 @@
+"""What the project says about sending, as the delivery loop needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from campaignctl.flow.rates import FrequencyCap, Rate
+from campaignctl.flow.windows import Hours
+from campaignctl.project import Project
+
+
+@dataclass(frozen=True)
+class SendingRules:
+    """
+    Rules that hold for every message, read from the project file when the daemon starts.
+
+    With *may_repeat* a message without a verdict is tried again.
+    """
+
+    may_repeat: bool = True
+    quiet: Hours | None = None
+    cap: FrequencyCap | None = None
+    rate: Rate | None = None
+
+    @classmethod
+    def of(cls, project: Project) -> SendingRules:
+        """The rules of a project."""
+        send, email = project.send, project.channels.email
+        return cls(
+            may_repeat=send.guarantee == "at_least_once",
+            quiet=None if send.quiet_hours is None else Hours.parse(send.quiet_hours),
+            cap=None
+            if send.frequency_cap is None
+            else FrequencyCap(send.frequency_cap.messages, send.frequency_cap.per),
+            rate=None if email is None or email.rate is None else Rate.parse(email.rate),
+        )

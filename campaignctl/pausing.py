@@ -1,0 +1,71 @@
+"""Pausing and resuming: a campaign waits for a person, and goes on when told to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from campaignctl.errors import RefusedError
+from campaignctl.flow.states import CampaignState, StepState
+from campaignctl.ports import LiveStep
+from campaignctl.store.ledger import SqlStore
+
+
+def pause(store: SqlStore, name: str, *, actor: str, now: datetime) -> int:
+    """
+    Let no further step begin and no further message leave; how many messages are still in flight.
+
+    Raises:
+        RefusedError: there is no such campaign, or it is not active.
+    """
+    with store.writing() as ledger:
+        campaign = ledger.known_campaign(name)
+        if not ledger.campaign_paused(campaign):
+            raise RefusedError(
+                "P113",
+                f"`{name}` is {campaign.state}, and only an active campaign can be paused",
+                f"see `campaignctl status {name}`",
+            )
+        ledger.note("paused", campaign, {}, now, actor)
+        return ledger.in_flight(campaign)
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """What goes on: steps that are overdue (`if_late` decides), and held ones that a person lets go on."""
+
+    overdue: tuple[LiveStep, ...]
+    released: tuple[LiveStep, ...]
+
+
+def resume(store: SqlStore, name: str, *, actor: str, now: datetime, is_trial: bool = False) -> Resumption:
+    """
+    Let a paused campaign, and its held steps, go on; with *is_trial* only say what would.
+
+    A step that was too late runs now; one that was held for its bounces goes on
+    sending, and is not held for them again.
+
+    Raises:
+        RefusedError: there is no such campaign, or nothing of it waits for a person.
+    """
+    with store.writing() as ledger:
+        campaign = ledger.known_campaign(name)
+        held = tuple(step for step in campaign.steps if step.state is StepState.HELD)
+        if campaign.state is not CampaignState.PAUSED and not (campaign.state is CampaignState.ACTIVE and held):
+            raise RefusedError(
+                "P114",
+                f"`{name}` is {campaign.state}, and nothing of it waits for a person",
+                f"see `campaignctl status {name}`",
+            )
+        overdue = tuple(
+            step
+            for step in campaign.steps
+            if step.state is StepState.SCHEDULED and step.effective_at is not None and step.effective_at < now
+        )
+        if not is_trial:
+            ledger.campaign_resumed(campaign)
+            for step in held:
+                ledger.step_released(step, now)
+            detail = {"overdue": [step.name for step in overdue], "released": [step.name for step in held]}
+            ledger.note("resumed", campaign, detail, now, actor)
+    return Resumption(overdue, held)
