@@ -161,6 +161,36 @@ class Claim(StrEnum):
     REFUSED = "refused"  # not now: stopped, taken by somebody else, or another address
 
 
+@dataclass(frozen=True)
+class Result:
+    """What a try means for its delivery: the state it goes to, and when it is tried again."""
+
+    state: DeliveryState
+    reason: str = ""
+    detail: str = ""
+    next_attempt_at: datetime | None = None
+    used_attempt: bool = True
+    suppresses: bool = False
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A try that has ended: whose delivery it was, by which epoch, what it means, and when that was known."""
+
+    step_id: int
+    contact_id: int
+    address: str
+    epoch: int
+    result: Result
+    at: datetime
+
+
+class Spill(Protocol):
+    """Keeps results while the store does not take them."""
+
+    def keep(self, results: Sequence[Finished]) -> None: ...
+
+
 class Ledger(Protocol):
     """What the engine asks and writes, inside one transaction of the store."""
 
@@ -195,26 +225,12 @@ class Ledger(Protocol):
     ) -> Sequence[Claim]: ...
     def put_off(self, cohort: Cohort, until: Sequence[tuple[Candidate, datetime]]) -> None: ...
     def skip(self, cohort: Cohort, candidate: Candidate, reason: str, detail: str, now: datetime) -> None: ...
-    def record(
-        self, cohort: Cohort, results: Sequence[tuple[Candidate, Result]], epoch: int, now: datetime
-    ) -> Sequence[Candidate]: ...
+    def record(self, finished: Sequence[Finished]) -> Sequence[Finished]: ...
     def is_drained(self, step: LiveStep) -> bool: ...
     def rate_marks(self) -> Mapping[str, datetime]: ...
     def keep_rate_marks(self, marks: Mapping[str, datetime]) -> None: ...
     def tried_and_bounced(self, step: LiveStep, most: int) -> tuple[int, int]: ...
     def next_attempts(self) -> Mapping[int, datetime]: ...
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a try means for its delivery: the state it goes to, and when it is tried again."""
-
-    state: DeliveryState
-    reason: str = ""
-    detail: str = ""
-    next_attempt_at: datetime | None = None
-    used_attempt: bool = True
-    suppresses: bool = False
 
 
 class Store(Protocol):

@@ -15,13 +15,14 @@ from campaignctl.engine.daemon import Daemon, Until
 from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine, TickReport
-from campaignctl.ports import LiveCampaign, Outcome, Outgoing, Verdict
+from campaignctl.ports import LiveCampaign, Outcome, Outgoing, Store, Verdict
 from campaignctl.project import PROJECT_FILE, ProjectFile, load_project
 from campaignctl.publishing import Publication
 from campaignctl.stopping import StopReport, stop
 from campaignctl.store.database import open_sqlite
 from campaignctl.store.events import Event, EventKind, EventOutcome
 from campaignctl.store.ledger import SqlStore
+from campaignctl.store.spill import SpillFile
 from campaignctl.validation import Checked, check_file
 
 PROJECT = """
@@ -79,6 +80,7 @@ class World:
         self.clock = SetClock(datetime(2026, 11, 1, tzinfo=UTC))
         self.store = SqlStore(open_sqlite(folder / "campaignctl.db", self.clock.now()))
         self.email = WrittenChannel(clock=self.clock)
+        self.spill = SpillFile(folder / "campaignctl.db.spill")
         self.reports: list[TickReport] = []
         self.write(PROJECT_FILE, PROJECT)
         self.write("hello.md", "Hello {{ contact.name }} {{ unsubscribe_url }} {{ postal_address }}")
@@ -129,13 +131,17 @@ class World:
     def stop(self, name: str) -> StopReport:
         return stop(self.store, name, actor="tester", now=self.clock.now())
 
-    def daemon(self, *, may_repeat: bool = True) -> Daemon:
-        """A daemon that has just been started."""
+    def daemon(self, *, may_repeat: bool = True, store: Store | None = None) -> Daemon:
+        """A daemon that has just been started; on *store* where the test watches it."""
         epoch = self.store.begin_epoch("test", 1, self.clock.now())
         with self.store.writing() as ledger:
+            ledger.record(self.spill.kept())
             ledger.recover(epoch, may_repeat, self.clock.now())
+        self.spill.prepare()
+        self.spill.keep([])
         rules = replace(SendingRules.of(self.project.project), may_repeat=may_repeat)
-        engine = Engine(self.store, Dispatcher(self.store, self.email, epoch, rules))
+        used = store or self.store
+        engine = Engine(used, Dispatcher(used, self.email, epoch, rules, self.spill))
         return Daemon(engine, self.clock, self.reports.append)
 
     def run_until(self, wall: str, daemon: Daemon | None = None) -> None:

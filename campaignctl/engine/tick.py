@@ -63,8 +63,12 @@ class Engine:
 
         The caller owns the loop, the sleep and the clock, so a test can let
         weeks pass without waiting.
+
+        Raises:
+            StoreError: the store fails; nothing that is known of messages is lost.
         """
         report = TickReport()
+        self._dispatcher.settle(now())
         for campaign in self._campaigns(CampaignState.ACTIVE):
             self._begin_due_steps(campaign, now(), report)
         self._send(now, is_ending, report)

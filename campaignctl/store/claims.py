@@ -30,7 +30,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or_update
 
 from campaignctl.flow.rates import FrequencyCap
 from campaignctl.flow.states import CampaignState, DeliveryState, StepState
-from campaignctl.ports import Candidate, Claim, Cohort, Result
+from campaignctl.ports import Candidate, Claim, Cohort, Finished, Result
 from campaignctl.store.conditions import matches
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.lists import ContactList, contact_values
@@ -207,34 +207,33 @@ class ClaimStatements(MemberStatements):
             },
         )
 
-    def record(
-        self, cohort: Cohort, results: Sequence[tuple[Candidate, Result]], epoch: int, now: datetime
-    ) -> list[Candidate]:
+    def record(self, finished: Sequence[Finished]) -> list[Finished]:
         """
-        Write down what became of messages that this epoch sent; those whose delivery is in other hands by now.
+        Write down what became of messages; those whose delivery is in other hands by now.
 
         Their outcomes are kept as orphans: they are true, and no longer decide anything.
         """
-        orphans: list[Candidate] = []
-        for result, contacts in _alike(results).items():
+        orphans: list[Finished] = []
+        for (step_id, epoch, at, result), alike in _alike(finished).items():
+            contacts = [each.contact_id for each in alike]
             written = {
-                "step": cohort.step.id,
+                "step": step_id,
+                "contacts": contacts,
                 "of_epoch": epoch,
                 "becomes": result.state.value,
                 "why": result.reason or None,
                 "said": result.detail or None,
                 "again_at": stored(result.next_attempt_at),
                 "unused": 0 if result.used_attempt else 1,
-                "now": stored(now),
+                "now": stored(at),
             }
-            changed = self.connection.execute(_RECORD, {**written, "contacts": list(contacts)}).rowcount
-            if changed != len(contacts):
-                orphans += self._orphaned(cohort, contacts, result, epoch, now)
+            if self.connection.execute(_RECORD, written).rowcount != len(contacts):
+                orphans += self._orphaned(alike)
             if not result.state.is_final:
-                self.connection.execute(_CANCEL_OF_STOPPED, {"step": cohort.step.id, "contacts": list(contacts)})
+                self.connection.execute(_CANCEL_OF_STOPPED, {"step": step_id, "contacts": contacts})
             if result.suppresses:
-                for candidate in contacts.values():
-                    suppress(self.connection, EMAIL, str(candidate.address), result.reason, now)
+                for each in alike:
+                    suppress(self.connection, EMAIL, each.address, result.reason, at)
         return orphans
 
     def put_off(self, cohort: Cohort, until: Sequence[tuple[Candidate, datetime]]) -> None:
@@ -285,35 +284,34 @@ class ClaimStatements(MemberStatements):
         )
         return {row.contact_id: row.messages for row in rows}
 
-    def _orphaned(
-        self, cohort: Cohort, contacts: Mapping[int, Candidate], result: Result, epoch: int, now: datetime
-    ) -> list[Candidate]:
-        """Those of *contacts* whose delivery this epoch did not hold any more, with their outcomes kept."""
+    def _orphaned(self, alike: Sequence[Finished]) -> list[Finished]:
+        """Those of *alike* whose delivery their epoch did not hold any more, with their outcomes kept."""
+        first = alike[0]
         ours = set(
             self.connection.scalars(
                 select(deliveries.c.contact_id).where(
-                    deliveries.c.step_id == cohort.step.id,
-                    deliveries.c.contact_id.in_(list(contacts)),
-                    deliveries.c.state == result.state.value,
-                    deliveries.c.changed_at == stored(now),
+                    deliveries.c.step_id == first.step_id,
+                    deliveries.c.contact_id.in_([each.contact_id for each in alike]),
+                    deliveries.c.state == first.result.state.value,
+                    deliveries.c.changed_at == stored(first.at),
                     deliveries.c.epoch.is_(None),
                 )
             )
         )
-        lost = [candidate for contact_id, candidate in contacts.items() if contact_id not in ours]
+        lost = [each for each in alike if each.contact_id not in ours]
         self.connection.execute(
             insert(orphan_outcomes),
             [
                 {
-                    "step_id": cohort.step.id,
-                    "contact_id": candidate.contact_id,
-                    "epoch": epoch,
-                    "state": result.state.value,
-                    "reason": result.reason or None,
-                    "detail": result.detail or None,
-                    "at": stored(now),
+                    "step_id": each.step_id,
+                    "contact_id": each.contact_id,
+                    "epoch": each.epoch,
+                    "state": each.result.state.value,
+                    "reason": each.result.reason or None,
+                    "detail": each.result.detail or None,
+                    "at": stored(each.at),
                 }
-                for candidate in lost
+                for each in lost
             ],
         )
         return lost
@@ -336,11 +334,11 @@ class ClaimStatements(MemberStatements):
         return kept
 
 
-def _alike(results: Sequence[tuple[Candidate, Result]]) -> dict[Result, dict[int, Candidate]]:
-    """The contacts with each result: nearly all have the same, and one statement serves them."""
-    found: dict[Result, dict[int, Candidate]] = {}
-    for candidate, result in results:
-        found.setdefault(result, {})[candidate.contact_id] = candidate
+def _alike(finished: Sequence[Finished]) -> dict[tuple[int, int, datetime, Result], list[Finished]]:
+    """What one statement can write: nearly all results of a round are the same."""
+    found: dict[tuple[int, int, datetime, Result], list[Finished]] = {}
+    for each in finished:
+        found.setdefault((each.step_id, each.epoch, each.at, each.result), []).append(each)
     return found
 
 
