@@ -14,10 +14,11 @@ from campaignctl.store.deliveries import DeliveryStatements
 from campaignctl.store.events import EventStatements
 from campaignctl.store.history import HistoryStatements
 from campaignctl.store.instants import stored
+from campaignctl.store.keys import KeyStatements
 from campaignctl.store.tables import daemons
 
 
-class SqlLedger(DeliveryStatements, EventStatements, HistoryStatements):
+class SqlLedger(DeliveryStatements, EventStatements, HistoryStatements, KeyStatements):
     """All statements of the store, inside one transaction."""
 
     def __init__(self, connection: Connection, prepared: dict[tuple[int, int], Prepared]) -> None:
