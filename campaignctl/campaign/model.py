@@ -16,7 +16,13 @@ from campaignctl.campaign.when import zone_named
 
 ZoneName = Annotated[
     str,
-    *read_as(lambda text: zone_named(text).key, "the IANA name of a time zone", "Europe/Paris", code="C119"),
+    *read_as(
+        lambda text: zone_named(text).key,
+        "the IANA name of a time zone",
+        "Europe/Paris",
+        pattern=r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*",
+        code="C119",
+    ),
 ]
 
 
@@ -72,7 +78,7 @@ class Campaign(Heading):
     steps: list[AnyStep] = Field(min_length=1, description="What happens, in order.")
 
 
-class SingleSend(Heading):
+class SingleSend(Heading, json_schema_extra={"oneOf": [{"required": ["email"]}, {"required": ["sms"]}]}):
     """One message to a segment: the short form."""
 
     segment: NamedCondition = Field(description="Who gets it: a condition, a list of them, or a segment's name.")
