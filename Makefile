@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check package bench schemas clean
+.PHONY: help demo test check package bench schemas golden clean
 
 help:
 	@echo "make demo     run a whole campaign in fast time, to an outbox"
@@ -12,6 +12,7 @@ help:
 	@echo "make package  build the wheel, install it alone, and run it"
 	@echo "make bench    measure, and write bench/RESULTS.md"
 	@echo "make schemas  write schemas/ anew from the models"
+	@echo "make golden   write the texts of errors anew that the tests compare with"
 
 $(BIN)/campaignctl: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -46,6 +47,9 @@ package: $(BIN)/campaignctl
 
 schemas: $(VENV)/.dev
 	$(BIN)/python schemas/write.py
+
+golden: $(VENV)/.dev
+	$(BIN)/python -m pytest -q tests/language/test_golden.py --write-golden
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench

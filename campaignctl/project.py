@@ -69,7 +69,7 @@ class EmailChannel(Model):
     @model_validator(mode="after")
     def _is_possible(self) -> EmailChannel:
         if not 1 <= self.connections <= 100:
-            complain(f"`connections` is {self.connections}", "write a number from 1 to 100")
+            complain(f"`connections` is {self.connections}", "write a number from 1 to 100", at="connections")
         return self
 
 
@@ -169,6 +169,10 @@ class ProjectFile:
     folder: Path
     source: Source
     project: Project
+
+    def is_written(self, path: Place) -> bool:
+        """Whether the file itself has something at *path*, or only means it."""
+        return path in self.source.places
 
     def problem(self, code: str, path: Place, message: str, hint: str) -> Problem:
         """A problem at *path* of the project file."""

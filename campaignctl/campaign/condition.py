@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from campaignctl.campaign.fields import (
     AS_MAPPING,
     AS_TEXT,
     BY_KIND,
+    NAME,
     NAME_SCHEMA,
     AttributeName,
     Count,
@@ -26,7 +28,7 @@ from campaignctl.campaign.fields import (
     complain,
     read_as,
 )
-from campaignctl.diagnostics import listed
+from campaignctl.diagnostics import did_you_mean, listed
 
 OPERATORS = (
     "eq", "ne", "in", "not_in", "gt", "gte", "lt", "lte", "between", "contains", "not_contains",
@@ -90,29 +92,42 @@ class AttributeCondition(Model, json_schema_extra=_as_written):
 
     @model_validator(mode="after")
     def _has_one_operator(self) -> AttributeCondition:
-        written = sorted(self.model_fields_set - {"attribute"})
-        if len(written) != 1:
+        written = [key for key in OPERATORS if key in self._operators]
+        if not written:
             complain(
-                f"a condition on `{self.attribute}` has {len(written) or 'no'} operators",
-                "write exactly one, such as `eq: VALUE`; put several conditions into `all`",
+                f"a condition on `{self.attribute}` does not say what it has to be",
+                "add an operator, such as `eq: VALUE`",
                 "C120",
+                at="attribute",
             )
-        if self.operator not in ("exists", "eq", "ne") and self.operand in (None, ""):
-            complain(f"`{self.operator}` has no value to compare with", "write the value", "C120")
+        if len(written) > 1:
+            complain(
+                f"a condition on `{self.attribute}` says {listed(written, 'and')} at once",
+                "make a condition of each, and put them into `all`",
+                "C120",
+                at=written[-1],
+            )
         values = self.operand if isinstance(self.operand, list) else [self.operand]
         if self.operator != "exists" and None in values:
             complain(
                 f"`{self.operator}` cannot compare with nothing",
-                "write `exists: false` or `exists: true`",
+                "write a value, or ask for a missing one with `exists: false`",
                 "C120",
+                at=self.operator,
             )
+        if self.operator not in ("eq", "ne") and self.operand == "":
+            complain(f"`{self.operator}` has no value to compare with", "write the value", "C120", at=self.operator)
         return self
 
     @property
     def operator(self) -> str:
         """Which comparison it is, as written."""
-        (written,) = self.model_fields_set - {"attribute"}
-        return "in" if written == "in_" else written
+        (written,) = self._operators
+        return written
+
+    @property
+    def _operators(self) -> set[str]:
+        return {key.rstrip("_") for key in self.model_fields_set - {"attribute"}}
 
     @property
     def operand(self) -> Literal | list[Literal] | timedelta:
@@ -150,8 +165,9 @@ class AtLeastCondition(Model):
         if not 1 <= self.at_least <= len(self.of):
             complain(
                 f"`at_least` is {self.at_least} of {len(self.of)} conditions",
-                "write a number from 1 to their count",
+                f"write a number from 1 to {len(self.of)}",
                 "C120",
+                at="at_least",
             )
         return self
 
@@ -186,8 +202,13 @@ class EventCondition(Model, json_schema_extra={"oneOf": [{"required": [kind]} fo
 
     @model_validator(mode="after")
     def _has_one_kind(self) -> EventCondition:
-        if len(self.model_fields_set) != 1:
-            complain("a condition names several events", "put them into `all` or `any`", "C120")
+        written = [kind for kind in EVENT_KINDS if kind in self.model_fields_set]
+        if len(written) != 1:
+            said = listed(written, "and")
+            complain(
+                f"a condition says {said} at once", "make a condition of each, and put them into `all`", "C120",
+                at=written[-1],
+            )  # fmt: skip
         return self
 
     @property
@@ -234,14 +255,19 @@ def _all_of(value: Any) -> Any:
     return {"all": value} if isinstance(value, list) else value
 
 
-def condition_trouble(value: Any) -> tuple[str, str]:
-    """What is wrong with a mapping that is no condition, and a hint."""
+def condition_trouble(value: Any) -> tuple[str, str, str]:
+    """What is wrong with a value that is no condition, a hint, and the key that has to change."""
+    if isinstance(value, str) and re.fullmatch(NAME, value):
+        return f"`{value}` is not a condition", f"write `{{segment: {value}}}`", ""
     if not isinstance(value, dict):
-        return "a condition has to be a mapping or a list", "write one like `{attribute: country, eq: FR}`"
+        return "a condition has to be a mapping", "write one like `{attribute: country, eq: FR}`", ""
     several = [key for key in value if key in _KINDS]
     if several:
-        return f"a condition says {listed(several, 'and')} at once", "put them into `all`"
-    return "a condition says nothing that is known", f"begin it with one of {listed(list(_KINDS))}"
+        message = f"a condition says {listed(several, 'and')} at once"
+        return message, "make a condition of each, and put them into `all`", several[-1]
+    for key in value:
+        return f"`{key}` is not a condition", did_you_mean(key, _KINDS, f"write `{{attribute: {key}, eq: …}}`"), key
+    return "a condition says nothing", "write one like `{attribute: country, eq: FR}`", ""
 
 
 Condition = Annotated[

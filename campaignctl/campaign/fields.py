@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, NoReturn
@@ -23,6 +23,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from campaignctl.campaign.source import Plain
 from campaignctl.campaign.when import When
+from campaignctl.diagnostics import did_you_mean
 
 NAME = "[a-z0-9][a-z0-9-]{0,62}"
 ATTRIBUTE = "[A-Za-z_][A-Za-z0-9_]{0,62}"
@@ -40,16 +41,16 @@ class Model(BaseModel):
     )
 
 
-def complain(message: str, hint: str = "", code: str = "C112") -> NoReturn:
-    """Refuse the value under validation, in our words."""
-    raise PydanticCustomError("ours", "{message}", {"message": message, "hint": hint, "code": code})
+def complain(message: str, hint: str = "", code: str = "C112", at: str = "") -> NoReturn:
+    """Refuse the value under validation, in our words; *at* is the key inside it that has to change."""
+    raise PydanticCustomError("ours", "{message}", {"message": message, "hint": hint, "code": code, "at": at})
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         complain(f"{_kind(value)} stands where text should be", "write text, in quotes if in doubt")
     if value == "" or is_missing(value):
-        complain("the value is missing", "write it after the colon, or leave the key out")
+        complain("the value is missing", "write it after the colon")
     return str(value)
 
 
@@ -82,26 +83,28 @@ def read_as(
     code: str = "C112",
     stored_as: type = str,
     as_yaml: tuple[str, ...] = (),
+    known: Callable[[], Iterable[str]] = tuple,
 ) -> tuple[BeforeValidator, WithJsonSchema]:
     """
     A field that *parse* reads from text; *what* and *example* make the message and the schema.
 
     A value that comes back from JSON is already of the type *stored_as*.
     *as_yaml* are the types that other readers of YAML make of such a text: to
-    them `7` is a number, and an editor must not call it wrong.
+    them `7` is a number, and an editor must not call it wrong. *known* are the
+    words among which the nearest to a wrong one is looked for.
     """
 
     def validate(value: Any) -> Any:
         if stored_as is not str and type(value) is stored_as:
             return value
         if is_missing(value):
-            complain("the value is missing", f"write one like `{example}`, or leave the key out", code)
+            complain("the value is missing", f"write one like `{example}`", code)
         if isinstance(value, str):
             try:
                 return parse(value)
             except (ValueError, ArithmeticError):
                 pass
-        complain(f"{shown(value)} is not {what}", f"write it like `{example}`", code)
+        complain(f"{shown(value)} is not {what}", did_you_mean(str(value), known(), f"write it like `{example}`"), code)
 
     schema: dict[str, Any] = {
         "type": ["string", *as_yaml] if as_yaml else "string",

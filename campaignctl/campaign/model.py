@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from campaignctl.campaign.condition import NamedCondition
-from campaignctl.campaign.fields import Model, Name, Text, Time, read_as
+from campaignctl.campaign.fields import Model, Name, Text, Time, complain, read_as
 from campaignctl.campaign.steps.base import IfLate
 from campaignctl.campaign.steps.email import Email
 from campaignctl.campaign.steps.sms import Sms
@@ -22,6 +23,7 @@ ZoneName = Annotated[
         "Europe/Paris",
         pattern=r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*",
         code="C119",
+        known=available_timezones,
     ),
 ]
 
@@ -85,3 +87,13 @@ class SingleSend(Heading, json_schema_extra={"oneOf": [{"required": ["email"]}, 
     at: Time = Field(description="When it leaves: wall time in the campaign's zone, or an instant.")
     email: Email | None = Field(None, description="The message, by e-mail.")
     sms: Sms | None = Field(None, description="The message, by SMS.")
+
+    @model_validator(mode="after")
+    def _is_one_message(self) -> SingleSend:
+        if self.email is None and self.sms is None:
+            complain("the campaign sends nothing", "add `email` or `sms`", "C122", at="at")
+        if self.email is not None and self.sms is not None:
+            complain(
+                "the campaign sends `email` and `sms` at once", "make a step of each, below `steps`", "C122", at="sms"
+            )
+        return self

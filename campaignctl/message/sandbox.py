@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any, Final
@@ -175,7 +176,7 @@ class CompiledTemplate:
             raise
         except TemplateError as failure:
             line = getattr(failure, "lineno", None) or 1
-            raise TemplateSyntaxProblem(_sentence(failure), line) from failure
+            raise TemplateSyntaxProblem(_syntax_sentence(str(failure.message)), line) from failure
         except RecursionError as failure:
             raise TemplateSyntaxProblem("the template is nested too deeply", 1) from failure
 
@@ -199,6 +200,28 @@ class CompiledTemplate:
         except (TemplateError, *_FAILURES) as failure:
             raise RenderError(f"{self.name}: {_sentence(failure)}") from failure
         return "".join(pieces)
+
+
+_SYNTAX: Final = (
+    (r"block that needs to be closed is '(\w+)'", "`{{% {0} %}}` is not closed"),
+    (r"unexpected end of template.*'end of print statement'", "`{{{{` is not closed"),
+    (r"unexpected end of template.*'end of statement block'", "`{{%` is not closed"),
+    (r"Missing end of comment", "`{{#` is not closed"),
+    (r"Missing end of raw", "`{{% raw %}}` is not closed"),
+    (r"expected token 'end of print statement'", "`{{{{ … }}}}` holds more than one value"),
+    (r"[Nn]o filter named '(.+?)'", "templates have no filter `{0}`"),
+    (r"[Nn]o test named '(.+?)'", "templates have no test `{0}`"),
+    (r"unknown tag '(.+?)'", "templates have no tag `{0}`"),
+    (r"unexpected (?:char )?'(.+?)'", "`{0}` cannot stand here"),
+)
+
+
+def _syntax_sentence(said: str) -> str:
+    """What the library says about a template that it cannot read, in our words."""
+    for pattern, sentence in _SYNTAX:
+        if found := re.search(pattern, said):
+            return sentence.format(*found.groups())
+    return "this is no template that can be read"
 
 
 def _sentence(failure: Exception) -> str:
