@@ -7,7 +7,7 @@ from dataclasses import dataclass
 HEAD = "campaign: sale\nlist: customers\nstarter: {segment: {attribute: email, exists: true}}\nsteps:\n"
 SHORT = "campaign: sale\nlist: customers\nsegment: french\nat: 2026-12-01 09:00\nemail: {subject: Hi, body: hello.md}\n"
 STEP = "  - {id: a, at: 2026-12-01 09:00, email: {subject: Hi, body: hello.md}}\n"
-CONTACTS = "id,email,name,age,born\nc-1,ada@example.org,Ada,36,2000-12-10\n"
+CONTACTS = "id,email,name,country,age,born\nc-1,ada@example.org,Ada,FR,36,2000-12-10\n"
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from typing import Any
 
 from campaignctl.campaign.attribute import AttributeType
 from campaignctl.campaign.condition import AttributeCondition, Condition, SegmentCondition, parts, within_condition
+from campaignctl.campaign.fields import read_literal
 from campaignctl.campaign.load import CampaignFile
 from campaignctl.campaign.model import SegmentStarter
 from campaignctl.campaign.moments import instant_of
 from campaignctl.campaign.rules.known import Known, placed_steps
-from campaignctl.campaign.source import Path
+from campaignctl.campaign.source import Path, Plain
 from campaignctl.campaign.steps.email import EmailStep
 from campaignctl.campaign.steps.gate import GateStep
 from campaignctl.campaign.steps.set import SetStep
@@ -157,6 +158,9 @@ def _operands(condition: AttributeCondition) -> list[Any]:
 
 
 def _written(value: object) -> str:
+    """A value as the file writes it: a text that looks like something else has quotes."""
+    if isinstance(value, str) and read_literal(Plain(value)) != value:
+        return f'`"{value}"`'
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
