@@ -28,7 +28,7 @@ from campaignctl.diagnostics import did_you_mean
 NAME = "[a-z0-9][a-z0-9-]{0,62}"
 ATTRIBUTE = "[A-Za-z_][A-Za-z0-9_]{0,62}"
 
-NAME_SCHEMA: dict[str, Any] = {"type": "string", "pattern": f"^{NAME}$"}
+NAME_SCHEMA: dict[str, Any] = {"type": ["string", "integer", "boolean"], "pattern": f"^{NAME}$", "minimum": 0}
 
 Literal = str | bool | int | float | None
 

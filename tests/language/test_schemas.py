@@ -55,6 +55,7 @@ def branches(by: str, *given: str) -> str:
 
 RIGHT_CONDITIONS = [
     "staff",
+    "2026",
     "{segment: staff}",
     "[{attribute: a, eq: 1}, {segment: staff}]",
     "{all: [[{attribute: a, eq: 1}], {any: [{segment: staff}]}]}",
