@@ -105,7 +105,7 @@ def _explained(model: type[Model], details: ErrorDetails, path: Path) -> _Said:
             return _step_trouble(given)
         case "condition":
             message, hint, at = condition_trouble(given)
-            return _Said(message, hint, "C120", at, at_key=True)
+            return _Said(message, hint, "C120", at, at_key=bool(at))
         case "split":
             return _split_trouble(given)
         case "starter":
