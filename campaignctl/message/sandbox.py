@@ -33,6 +33,11 @@ _METHODS: Final = frozenset(
 )  # fmt: skip
 
 
+_REFUSED: Final[Mapping[type[nodes.Node], str]] = {
+    nodes.Include: "include", nodes.Import: "import", nodes.FromImport: "from", nodes.Extends: "extends",
+    nodes.Macro: "macro", nodes.CallBlock: "call", nodes.Block: "block", nodes.FilterBlock: "filter",
+}  # fmt: skip
+
 # What templates run into by what they do with values.
 _FAILURES = (ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError)
 
@@ -108,12 +113,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
             yield item
 
     def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> Any:
-        refused = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends, nodes.Macro, nodes.CallBlock,
-                   nodes.Block, nodes.FilterBlock)  # fmt: skip
-        for found in source.find_all(refused):
-            raise TemplateSyntaxProblem(
-                f"`{{% {type(found).__name__.lower()} %}}` is not part of templates", found.lineno
-            )
+        for found in source.find_all(tuple(_REFUSED)):
+            raise TemplateSyntaxProblem(f"`{{% {_REFUSED[type(found)]} %}}` is not part of templates", found.lineno)
         for loop in list(source.find_all(nodes.For)):
             if loop.recursive:
                 raise TemplateSyntaxProblem("a recursive loop is not part of templates", loop.lineno)

@@ -183,6 +183,7 @@ WRONG: dict[str, list[Wrong]] = {
         short("Hi", '"{{ contact.name"'),
         short("Hi", '"{% if contact.name %}Hi"'),
         short("Hi", "\"{% include 'x' %}\""),
+        short("Hi", '"{% filter upper %}Hi{% endfilter %}"'),
         short("Hi", '"{{ contact.name | upcase }}"'),
         short("Hi", '"{{ contact.first name }}"'),
         short("Hi", '"{{ contact. }}"'),
