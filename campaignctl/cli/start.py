@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from campaignctl import __version__
-from campaignctl.cli.screen import show_error
+from campaignctl.cli.screen import SCREEN, show_error
 from campaignctl.errors import CampaignctlError
 
 
@@ -48,6 +48,7 @@ def start() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command; the exit code."""
+    SCREEN.begin()
     arguments = _command_first(arguments)
     if not arguments or arguments[0] in ("--help", "-h"):
         print(overview())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 
@@ -12,9 +11,8 @@ from world import PROJECT, World
 
 from campaignctl.cli.attributes import attributes_of
 from campaignctl.cli.show import problem_text
-from campaignctl.diagnostics import Problem
 from campaignctl.explanations import known_codes
-from campaignctl.validation import Checked, check_file, check_paths
+from campaignctl.validation import Checked, campaign_files, check_file, check_files, check_project
 
 GOLDEN = Path(__file__).parent / "golden"
 # No campaign file has these: there is no project, or no file.
@@ -29,7 +27,9 @@ def checked(world: World, wrong: Wrong) -> Checked:
         world.contacts(wrong.contacts)
     path = world.folder / "campaign.yaml"
     path.write_bytes(wrong.text.encode("utf-8", "surrogateescape"))
-    return check_file(path, world.project, attributes_of(world.store))
+    found = check_file(path, world.project, attributes_of(world.store))
+    found.add(check_project(world.project))
+    return found
 
 
 def printed(world: World, found: Checked, code: str) -> str:
@@ -61,31 +61,26 @@ def test_a_mistake_is_told_as_it_was_agreed(tmp_path: Path, code: str, request: 
     assert golden.read_text("utf-8") == text
 
 
-def problems_of(world: World, wrong: Wrong) -> list[Problem]:
-    found = checked(world, wrong)
-    return [dataclasses.replace(problem, file="") for problem in found.problems]
-
-
 CASES = [(code, number) for code in sorted(WRONG) for number in range(len(WRONG[code]))]
 
 
 @pytest.mark.parametrize(("code", "number"), CASES)
 def test_a_mistake_is_told_in_the_form_of_the_house(world: World, code: str, number: int) -> None:
     """Lower case, no full stop, one hint, and a place inside the file."""
-    wrong = WRONG[code][number]
-    for problem in problems_of(world, wrong):
+    found = checked(world, WRONG[code][number])
+    for problem in found.problems:
         for sentence in (problem.message, problem.hint):
             assert sentence
             assert not re.match(r"[A-Z]", sentence)
             assert not sentence.endswith(".")
-        assert 1 <= problem.span.line <= wrong.text.count("\n") + 1
+        assert 1 <= problem.span.line <= found.texts[problem.file].count("\n") + 1
 
 
 def test_two_files_with_one_name_are_told_at_the_second(world: World) -> None:
     text = WRONG["C301"][0].text
     for name in ("a.yaml", "b.yaml"):
         world.write(name, text)
-    found = check_paths([world.folder], world.project, {})
+    found = check_files(campaign_files([world.folder]), world.project, {})
     problem = next(problem for problem in found.problems if problem.code == "C207")
     assert problem.file.endswith("b.yaml")
     assert problem.span.column == len("campaign: ") + 1

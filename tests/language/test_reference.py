@@ -130,9 +130,6 @@ steps:
       variants: [{name: a}, {name: b}]
       test: {share: 20%, metric: clicks, after: 3h}
       track: {opens: true}
-      rate: 1/s
-      topic: offers
-      window: 09:00-18:00
   - {id: b, sms: {text: Hi}}
   - {id: c, webhook: {endpoint: crm}}
   - {id: d, gate: {endpoint: crm}}
@@ -141,12 +138,12 @@ steps:
 
 
 def test_what_is_not_run_yet_is_what_publish_refuses(tmp_path: Path) -> None:
-    rules = "approval: {required: true}\nsend: {quiet_hours: 21:00-08:00, frequency_cap: {messages: 3, per: 7d}}\n"
+    rules = "approval: {required: true}\n"
     (tmp_path / "campaignctl.yaml").write_text("project: shop\n" + rules, "utf-8")
     project = load_project(tmp_path, {})
     loaded = load_campaign("x.yaml", NOT_RUN.encode())
     assert isinstance(project, ProjectFile)
     assert isinstance(loaded, CampaignFile), loaded
     refused = {what for _, what in needed_and_missing(loaded.campaign, project.project)}
-    told = PAGE.partition("`publish` refuses")[2].partition("\n\nThe `rate`")[0]
+    told = PAGE.partition("`publish` refuses")[2].partition("\n\nNothing answers")[0]
     assert set(re.findall(r"`[^`]+`", told)) - {"`email`"} == refused

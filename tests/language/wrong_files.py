@@ -140,6 +140,7 @@ WRONG: dict[str, list[Wrong]] = {
         short("email: {subject: Hi, body: hello.md}\n", ""),
         Wrong(SHORT + "sms: {text: Hi}\n"),
     ],
+    "C152": [Wrong(SHORT, project=("sender:", "public_url: mail.shop.example\nsender:"))],
     "C201": [Wrong(HEAD + STEP + STEP)],
     "C202": [split("{name: a, share: 50%}; {name: a, share: 50%}")],
     "C203": [split("{name: a, share: 50%}; {name: b, share: 40%}")],
