@@ -12,6 +12,7 @@ import typer
 
 from campaignctl.campaign.attribute import AttributeType
 from campaignctl.cli.options import (
+    EncodingOption,
     Format,
     FormatOption,
     ProjectOption,
@@ -47,7 +48,7 @@ def import_command(
     input_format: Annotated[
         FileFormat | None, typer.Option("--input-format", help="Its form, if its name does not tell.")
     ] = None,
-    encoding: Annotated[str, typer.Option("--encoding", help="The encoding of a text file.")] = "utf-8",
+    encoding: EncodingOption = "utf-8",
     table_name: Annotated[str | None, typer.Option("--table", help="The table of a SQLite database.")] = None,
     types: Annotated[
         list[str] | None, typer.Option("--type", metavar="ATTRIBUTE=TYPE", help="The type of a new attribute.")

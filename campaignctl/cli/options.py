@@ -30,6 +30,7 @@ class Format(StrEnum):
 
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to show it.")]
+EncodingOption = Annotated[str, typer.Option("--encoding", help="The encoding of a text file.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 

@@ -87,7 +87,6 @@ def _attach(engine: Engine, folder: Path | None) -> None:
             # Nobody else will open it, and nobody will look at it after a crash.
             for setting in ("locking_mode = EXCLUSIVE", "journal_mode = OFF", "synchronous = OFF"):
                 connection.exec_driver_sql(f"PRAGMA staging.{setting}")
-            connection.exec_driver_sql("CREATE TABLE staging.waiting (line INTEGER PRIMARY KEY)")
     except DatabaseError as failure:
         raise store_failure(failure) from failure
     except OSError as failure:
@@ -107,6 +106,7 @@ class Staging:
         self._width = 0
         self.waiting = 0
         with database.reading() as connection:
+            connection.exec_driver_sql("CREATE TABLE staging.waiting (line INTEGER PRIMARY KEY)")
             self._keys = Repeats(connection, "staging.suspect_keys") if watches_keys else None
             self.addresses = Repeats(connection, "staging.suspect_addresses")
 

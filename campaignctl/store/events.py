@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.sqlite import insert
 
+from campaignctl.ports import LiveCampaign
 from campaignctl.store.campaigns import CampaignStatements
 from campaignctl.store.deliveries import EMAIL
 from campaignctl.store.instants import stored
-from campaignctl.store.lists import list_named
-from campaignctl.store.suppressions import suppress
-from campaignctl.store.tables import deliveries, events, steps
+from campaignctl.store.lists import KEY_COLUMN, ContactList, list_named
+from campaignctl.store.tables import deliveries, events, steps, suppressions
 
 
 class EventKind(StrEnum):
@@ -28,23 +44,6 @@ class EventKind(StrEnum):
     UNSUBSCRIBE = "unsubscribe"  # no more of these
 
 
-@dataclass(frozen=True)
-class Event:
-    """
-    Something that happened with the message of one step to one contact.
-
-    `is_hard` says of a bounce that the address does not exist.
-    """
-
-    step: str
-    contact_key: str
-    kind: EventKind
-    at: datetime
-    url: str = ""
-    is_machine: bool = False
-    is_hard: bool = False
-
-
 class EventOutcome(StrEnum):
     """What came of bringing in one event."""
 
@@ -55,71 +54,117 @@ class EventOutcome(StrEnum):
     NO_DELIVERY = "no_delivery"  # the step made no message for this contact
 
 
+# Events on their way in, in the order they came. The table stands in a database
+# `staging` beside the store. `is_hard` says of a bounce that the address does not exist.
+brought = Table(
+    "events",
+    MetaData(schema="staging"),
+    Column("line", Integer, primary_key=True),
+    Column("campaign", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("contact_key", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("is_machine", Boolean, nullable=False),
+    Column("is_hard", Boolean, nullable=False),
+)
+
+_SUPPRESSES = or_(
+    brought.c.kind.in_([EventKind.UNSUBSCRIBE.value, EventKind.COMPLAINT.value]),
+    and_(brought.c.kind == EventKind.BOUNCE.value, brought.c.is_hard),
+)
+_REASON = case(
+    (brought.c.kind == EventKind.UNSUBSCRIBE.value, "unsubscribed"),
+    (brought.c.kind == EventKind.COMPLAINT.value, "complaint"),
+    else_="hard_bounce",
+)
+
+
 class EventStatements(CampaignStatements):
     """Bringing events in."""
 
     connection: Connection
 
-    def add_events(self, campaign_name: str, brought: Sequence[Event], now: datetime) -> list[EventOutcome]:
-        """Write events down, each once; unsubscribes, complaints and hard bounces suppress the address at once."""
-        campaign = self.campaign_named(campaign_name)
-        contacts = None if campaign is None else list_named(self.connection, campaign.list_name)
-        if campaign is None or contacts is None:
-            return [EventOutcome.NO_STEP] * len(brought)
-        step_ids = {step.name: step.id for step in campaign.steps}
-        settings = self.version(campaign, campaign.version).content.contacts
-        table = contacts.table
-        keys = {event.contact_key for event in brought}
-        has_address = settings.email is not None and contacts.attribute(settings.email) is not None
-        columns = [table.c.contact_key, table.c.id] + ([contacts.column(str(settings.email))] if has_address else [])
-        known = {row[0]: row for row in self.connection.execute(select(*columns).where(table.c.contact_key.in_(keys)))}
-        outcomes = []
-        for event in brought:
-            step_id, contact = step_ids.get(event.step), known.get(event.contact_key)
-            if step_id is None:
-                outcomes.append(EventOutcome.NO_STEP)
-            elif contact is None:
-                outcomes.append(EventOutcome.NO_CONTACT)
-            elif not self._has_delivery(step_id, contact[1]):
-                outcomes.append(EventOutcome.NO_DELIVERY)
-            else:
-                outcomes.append(self._add(step_id, contact[1], event))
-                reason = _reason_to_suppress(event)
-                if reason and has_address and contact[2]:
-                    suppress(self.connection, EMAIL, contact[2], reason, now)
-        return outcomes
+    def take_events(self, now: datetime) -> tuple[Counter[EventOutcome], int]:
+        """
+        Write down the events that were *brought*, each once, and count what came of them.
 
-    def _has_delivery(self, step_id: int, contact_id: int) -> bool:
-        found = self.connection.execute(
-            select(deliveries.c.step_id)
-            .join(steps, steps.c.id == deliveries.c.step_id)
-            .where(deliveries.c.step_id == step_id, deliveries.c.contact_id == contact_id)
+        Unsubscribes, complaints and hard bounces suppress the address at once;
+        the number tells how many addresses were not suppressed before.
+        """
+        outcomes: Counter[EventOutcome] = Counter()
+        newly_suppressed = 0
+        of_each = select(brought.c.campaign, func.count()).group_by(brought.c.campaign)
+        for name, count in self.connection.execute(of_each).all():
+            campaign = self.campaign_named(name)
+            contacts = None if campaign is None else list_named(self.connection, campaign.list_name)
+            if campaign is None or contacts is None:
+                outcomes[EventOutcome.NO_STEP] += count
+                continue
+            outcomes += self._add(campaign, contacts)
+            newly_suppressed += self._suppress(campaign, contacts, now)
+        return outcomes, newly_suppressed
+
+    def _add(self, campaign: LiveCampaign, contacts: ContactList) -> Counter[EventOutcome]:
+        found = _found(campaign, contacts)
+        of_campaign = brought.c.campaign == campaign.name
+        counts = select(
+            func.count(),
+            func.count(steps.c.id),
+            func.count(case((steps.c.id.is_not(None), contacts.table.c.id))),
+            func.count(deliveries.c.step_id),
         )
-        return found.first() is not None
-
-    def _add(self, step_id: int, contact_id: int, event: Event) -> EventOutcome:
-        added = self.connection.execute(
-            insert_or_ignore(events)
-            .values(
-                step_id=step_id,
-                contact_id=contact_id,
-                kind=event.kind.value,
-                at=stored(event.at),
-                url=event.url,
-                is_machine=event.is_machine,
+        all_, with_step, with_contact, with_delivery = self.connection.execute(
+            counts.select_from(found).where(of_campaign)
+        ).one()
+        new = (
+            select(
+                deliveries.c.step_id,
+                deliveries.c.contact_id,
+                brought.c.kind,
+                brought.c.at,
+                brought.c.url,
+                brought.c.is_machine,
             )
-            .on_conflict_do_nothing()
+            .select_from(found)
+            .where(of_campaign, deliveries.c.step_id.is_not(None))
+            .order_by(brought.c.line)
         )
-        return EventOutcome.ADDED if added.rowcount == 1 else EventOutcome.KNOWN
+        columns = [column.name for column in new.selected_columns]
+        added = self.connection.execute(insert(events).from_select(columns, new).on_conflict_do_nothing()).rowcount
+        return Counter(
+            {
+                EventOutcome.ADDED: added,
+                EventOutcome.KNOWN: with_delivery - added,
+                EventOutcome.NO_STEP: all_ - with_step,
+                EventOutcome.NO_CONTACT: with_step - with_contact,
+                EventOutcome.NO_DELIVERY: with_contact - with_delivery,
+            }
+        )
+
+    def _suppress(self, campaign: LiveCampaign, contacts: ContactList, now: datetime) -> int:
+        email = self.version(campaign, campaign.version).content.contacts.email
+        if email is None or contacts.attribute(email) is None:
+            return 0
+        address: ColumnElement[str] = func.lower(func.trim(contacts.column(email)))
+        wanted = (
+            select(literal(EMAIL), address, _REASON, literal(stored(now)))
+            .select_from(_found(campaign, contacts))
+            .where(brought.c.campaign == campaign.name, deliveries.c.step_id.is_not(None), _SUPPRESSES, address != "")
+            .order_by(brought.c.line)
+        )
+        columns = ["channel", "address", "reason", "since"]
+        return self.connection.execute(
+            insert(suppressions).from_select(columns, wanted).on_conflict_do_nothing()
+        ).rowcount
 
 
-def _reason_to_suppress(event: Event) -> str:
-    match event.kind:
-        case EventKind.UNSUBSCRIBE:
-            return "unsubscribed"
-        case EventKind.COMPLAINT:
-            return "complaint"
-        case EventKind.BOUNCE if event.is_hard:
-            return "hard_bounce"
-        case _:
-            return ""
+def _found(campaign: LiveCampaign, contacts: ContactList) -> FromClause:
+    """The events that were brought, each with its step, contact and delivery where it has them."""
+    table = contacts.table
+    return (
+        brought.outerjoin(steps, and_(steps.c.campaign_id == campaign.id, steps.c.name == brought.c.step))
+        .outerjoin(table, table.c[KEY_COLUMN] == brought.c.contact_key)
+        .outerjoin(deliveries, and_(deliveries.c.step_id == steps.c.id, deliveries.c.contact_id == table.c.id))
+    )
