@@ -11,10 +11,15 @@ from typing import Any
 
 from campaignctl.diagnostics import Problem, Severity, by_place
 
+# Control characters, which come with people's data; line ends and tabs are harmless.
+_STEERING = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
+
 
 def document(**fields: Any) -> None:
     """A JSON document of the contract, on stdout."""
-    print(json.dumps({"version": 1} | fields, ensure_ascii=False, indent=2, default=_as_json))
+    text = json.dumps({"version": 1} | fields, ensure_ascii=False, indent=2, default=_as_json)
+    # Half of a character pair can only be written as JSON escapes it: `\ud800`.
+    print(text.encode("utf-8", "backslashreplace").decode())
 
 
 def _as_json(value: object) -> str:
@@ -45,7 +50,7 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, datetime):
         return str(utc_text(value))
-    return " ".join(str(value).split())
+    return " ".join(str(value).split()).translate(_STEERING)
 
 
 def _width(text: str) -> int:
@@ -53,8 +58,8 @@ def _width(text: str) -> int:
 
 
 def say(text: str) -> None:
-    """Something for people beside the results."""
-    print(text, file=sys.stderr)
+    """Something for people beside the results, without what would steer their terminal."""
+    print(text.translate(_STEERING), file=sys.stderr)
 
 
 def problem_text(problem: Problem, text: str | None) -> str:
