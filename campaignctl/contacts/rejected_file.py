@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from campaignctl.contacts.rejection import RejectedRow
+from campaignctl.contacts.separated import separated_writer
 from campaignctl.contacts.spreadsheet import quoted
 from campaignctl.errors import UsageError
 
@@ -33,6 +33,6 @@ def rejected_file(path: Path | None, source: Path) -> Iterator[Callable[[Rejecte
     except OSError as failure:
         raise UsageError("U105", f"`{path}` cannot be written: {failure.strerror}", "name another file") from failure
     with out:
-        writer = csv.writer(out, lineterminator="\n")
+        writer = separated_writer(out)
         writer.writerow(_HEADER)
         yield lambda row: writer.writerow([row.line, quoted(row.key), row.reason, quoted(row.detail)])

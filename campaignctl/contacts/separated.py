@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Protocol, TextIO
 
 from campaignctl.contacts.batch import Batch
 from campaignctl.contacts.rejection import Reason, RejectedRow
@@ -131,3 +132,29 @@ def broken_quotes(source: Source, line: int, said: str) -> WorkFailedError:
 def _line_count(text: str) -> int:
     ends = text.count("\n") + text.count("\r") - text.count("\r\n")
     return ends if text.endswith(("\n", "\r")) else ends + 1
+
+
+class CsvWriter(Protocol):
+    """What `csv.writer` returns, which has no name."""
+
+    def writerow(self, row: Iterable[object], /) -> object: ...
+
+
+class _UnixLines:
+    """
+    Ends rows as Unix does.
+
+    The `csv` module of Python before 3.13 puts quotes around a carriage return
+    only where that is part of the line end.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, row: str) -> None:
+        self._out.write(row.removesuffix("\r\n") + "\n")
+
+
+def separated_writer(out: TextIO, separator: str = ",") -> CsvWriter:
+    """What writes rows that `SeparatedReader` takes back as they were."""
+    return csv.writer(_UnixLines(out), delimiter=separator, lineterminator="\r\n")
