@@ -35,4 +35,8 @@ def rejected_file(path: Path | None, source: Path) -> Iterator[Callable[[Rejecte
     with out:
         writer = separated_writer(out)
         writer.writerow(_HEADER)
-        yield lambda row: writer.writerow([row.line, quoted(row.key), row.reason, quoted(row.detail)])
+
+        def write(row: RejectedRow) -> None:
+            writer.writerow([row.line, quoted(row.key), row.reason, quoted(row.detail)])
+
+        yield write
