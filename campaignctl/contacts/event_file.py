@@ -58,20 +58,23 @@ def import_events(store: SqlStore, source: Source, now: datetime, *, is_trial: b
     """
     with with_staging(store.database) as pinned:
         with pinned.reading() as connection:
-            brought.create(connection)
+            SqlLedger(connection).prepare_for_events()
         read = 0
         rows = _events_in(source)
         while some := list(islice(rows, _EVENTS_AT_ONCE)):
             with pinned.reading() as connection:
                 connection.execute(insert(brought), some)
             read += len(some)
+        with pinned.reading() as connection:
+            outcomes = SqlLedger(connection).place_events()
         with pinned.writing() as connection:
             trial = connection.begin_nested()
-            outcomes, newly_suppressed = SqlLedger(connection).take_events(now)
+            added, newly_suppressed = SqlLedger(connection).take_events(now)
             if is_trial:
                 trial.rollback()
             else:
                 trial.commit()
+    outcomes += Counter({EventOutcome.ADDED: added, EventOutcome.KNOWN: read - outcomes.total() - added})
     return EventReport(read, outcomes, newly_suppressed)
 
 

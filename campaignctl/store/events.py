@@ -23,6 +23,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
 )
 from sqlalchemy.dialects.sqlite import insert
 
@@ -54,11 +55,14 @@ class EventOutcome(StrEnum):
     NO_DELIVERY = "no_delivery"  # the step made no message for this contact
 
 
-# Events on their way in, in the order they came. The table stands in a database
-# `staging` beside the store. `is_hard` says of a bounce that the address does not exist.
+# Events on their way in stand in a database `staging` beside the store: first as
+# they came, then those that belong to a delivery, and whom they suppress.
+_staging = MetaData(schema="staging")
+
+# `is_hard` says of a bounce that the address does not exist.
 brought = Table(
-    "events",
-    MetaData(schema="staging"),
+    "brought",
+    _staging,
     Column("line", Integer, primary_key=True),
     Column("campaign", Text, nullable=False),
     Column("step", Text, nullable=False),
@@ -68,6 +72,25 @@ brought = Table(
     Column("url", Text, nullable=False),
     Column("is_machine", Boolean, nullable=False),
     Column("is_hard", Boolean, nullable=False),
+)
+
+# In the order of the unique index of `events`, which takes them so several times quicker.
+_placed = Table(
+    "placed",
+    _staging,
+    *(
+        Column(column.name, column.type, primary_key=True, autoincrement=False)
+        for column in (events.c.step_id, events.c.kind, events.c.contact_id, events.c.at, events.c.url)
+    ),
+    Column("is_machine", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+_unwanted = Table(
+    "unwanted",
+    _staging,
+    Column("address", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 _SUPPRESSES = or_(
@@ -86,78 +109,85 @@ class EventStatements(CampaignStatements):
 
     connection: Connection
 
-    def take_events(self, now: datetime) -> tuple[Counter[EventOutcome], int]:
-        """
-        Write down the events that were *brought*, each once, and count what came of them.
+    def prepare_for_events(self) -> None:
+        """Make room beside the store."""
+        _staging.create_all(self.connection, checkfirst=False)
 
-        Unsubscribes, complaints and hard bounces suppress the address at once;
-        the number tells how many addresses were not suppressed before.
+    def place_events(self) -> Counter[EventOutcome]:
         """
-        outcomes: Counter[EventOutcome] = Counter()
-        newly_suppressed = 0
+        Find the delivery that each of the *brought* events belongs to; counts those that have none.
+
+        This is most of the work, and needs no lock.
+        """
+        lost: Counter[EventOutcome] = Counter()
         of_each = select(brought.c.campaign, func.count()).group_by(brought.c.campaign)
         for name, count in self.connection.execute(of_each).all():
             campaign = self.campaign_named(name)
             contacts = None if campaign is None else list_named(self.connection, campaign.list_name)
             if campaign is None or contacts is None:
-                outcomes[EventOutcome.NO_STEP] += count
-                continue
-            outcomes += self._add(campaign, contacts)
-            newly_suppressed += self._suppress(campaign, contacts, now)
-        return outcomes, newly_suppressed
+                lost[EventOutcome.NO_STEP] += count
+            else:
+                lost += self._place(campaign, contacts)
+                self._note_unwanted(campaign, contacts)
+        return lost
 
-    def _add(self, campaign: LiveCampaign, contacts: ContactList) -> Counter[EventOutcome]:
+    def take_events(self, now: datetime) -> tuple[int, int]:
+        """
+        Write down the events that have a place, each once, and suppress whom they say at once.
+
+        How many events are new, and how many addresses were not suppressed before.
+        """
+        columns = [column.name for column in _placed.c]
+        added = self.connection.execute(
+            insert(events).from_select(columns, select(_placed).where(true())).on_conflict_do_nothing()
+        )
+        wanted = select(literal(EMAIL), _unwanted.c.address, _unwanted.c.reason, literal(stored(now))).where(true())
+        suppressed = self.connection.execute(
+            insert(suppressions).from_select(["channel", "address", "reason", "since"], wanted).on_conflict_do_nothing()
+        )
+        return added.rowcount, suppressed.rowcount
+
+    def _place(self, campaign: LiveCampaign, contacts: ContactList) -> Counter[EventOutcome]:
         found = _found(campaign, contacts)
-        of_campaign = brought.c.campaign == campaign.name
         counts = select(
             func.count(),
             func.count(steps.c.id),
             func.count(case((steps.c.id.is_not(None), contacts.table.c.id))),
             func.count(deliveries.c.step_id),
         )
+        of_campaign = brought.c.campaign == campaign.name
         all_, with_step, with_contact, with_delivery = self.connection.execute(
             counts.select_from(found).where(of_campaign)
         ).one()
-        new = (
-            select(
-                deliveries.c.step_id,
-                deliveries.c.contact_id,
-                brought.c.kind,
-                brought.c.at,
-                brought.c.url,
-                brought.c.is_machine,
-            )
+        columns = [column.name for column in _placed.c]
+        place = {**brought.c, "step_id": deliveries.c.step_id, "contact_id": deliveries.c.contact_id}
+        placed = (
+            select(*(place[name] for name in columns))
             .select_from(found)
             .where(of_campaign, deliveries.c.step_id.is_not(None))
             .order_by(brought.c.line)
         )
-        columns = [column.name for column in new.selected_columns]
-        added = self.connection.execute(insert(events).from_select(columns, new).on_conflict_do_nothing()).rowcount
+        self.connection.execute(insert(_placed).from_select(columns, placed).on_conflict_do_nothing())
         return Counter(
             {
-                EventOutcome.ADDED: added,
-                EventOutcome.KNOWN: with_delivery - added,
                 EventOutcome.NO_STEP: all_ - with_step,
                 EventOutcome.NO_CONTACT: with_step - with_contact,
                 EventOutcome.NO_DELIVERY: with_contact - with_delivery,
             }
         )
 
-    def _suppress(self, campaign: LiveCampaign, contacts: ContactList, now: datetime) -> int:
+    def _note_unwanted(self, campaign: LiveCampaign, contacts: ContactList) -> None:
         email = self.version(campaign, campaign.version).content.contacts.email
         if email is None or contacts.attribute(email) is None:
-            return 0
+            return
         address: ColumnElement[str] = func.lower(func.trim(contacts.column(email)))
         wanted = (
-            select(literal(EMAIL), address, _REASON, literal(stored(now)))
+            select(address, _REASON)
             .select_from(_found(campaign, contacts))
             .where(brought.c.campaign == campaign.name, deliveries.c.step_id.is_not(None), _SUPPRESSES, address != "")
             .order_by(brought.c.line)
         )
-        columns = ["channel", "address", "reason", "since"]
-        return self.connection.execute(
-            insert(suppressions).from_select(columns, wanted).on_conflict_do_nothing()
-        ).rowcount
+        self.connection.execute(insert(_unwanted).from_select(["address", "reason"], wanted).on_conflict_do_nothing())
 
 
 def _found(campaign: LiveCampaign, contacts: ContactList) -> FromClause:

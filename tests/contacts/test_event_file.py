@@ -67,6 +67,21 @@ def test_each_event_is_there_once_however_often_it_is_brought(sent: World) -> No
     assert kept(sent) == 4
 
 
+def test_events_come_by_the_thousand_and_the_last_counts_as_the_first(sent: World) -> None:
+    clicks = [{**OPEN, "event": "click", "url": f"https://shop.example/{number}"} for number in range(12_000)]
+    last = {**OPEN, "contact": "c-3", "event": "unsubscribe"}
+    file = lines(*clicks, last)
+    assert bring(sent, file) == EventReport(12_001, Counter({EventOutcome.ADDED: 12_001}), 1)
+    assert suppressed(sent) == {"alan@example.org": "unsubscribed"}
+    assert bring(sent, file).outcomes == Counter({EventOutcome.KNOWN: 12_001})
+
+
+def test_a_bounce_that_turns_out_hard_suppresses_although_it_is_known(sent: World) -> None:
+    bounce = {**OPEN, "event": "bounce"}
+    assert bring(sent, lines(bounce, {**bounce, "hard": True})).newly_suppressed == 1
+    assert suppressed(sent) == {"ada@example.org": "hard_bounce"}
+
+
 def test_events_that_belong_to_nothing_are_counted_and_left_out(sent: World) -> None:
     report = bring(
         sent,
