@@ -21,9 +21,10 @@ from campaignctl.store.tables import daemons
 class SqlLedger(DeliveryStatements, EventStatements, HistoryStatements, KeyStatements):
     """All statements of the store, inside one transaction."""
 
-    def __init__(self, connection: Connection, prepared: dict[tuple[int, int], Prepared]) -> None:
+    def __init__(self, connection: Connection, prepared: dict[tuple[int, int], Prepared] | None = None) -> None:
+        """*prepared* are statements that outlive the transaction."""
         self.connection = connection
-        self.prepared = prepared
+        self.prepared = {} if prepared is None else prepared
 
 
 class SqlStore:
