@@ -37,7 +37,7 @@ check: $(VENV)/.dev
 schemas: $(VENV)/.dev
 	$(BIN)/python schemas/write.py
 
-bench: $(VENV)/.dev
+bench: $(BIN)/campaignctl
 	$(BIN)/python -m bench
 
 clean:
