@@ -16,7 +16,7 @@ from bench.processes import Used, run
 from bench.results import COMPARED, Section, compared
 
 ROWS = 1_000_000
-RUNS = 5
+RUNS = 3
 _HEADER = "customer_id,email,firstname,country,total_spent,visits,consent,signed_up_at\n"
 _NAMES = ("Ada", "Grace", "Edsger", "Barbara", "Alan", "Zoë", "Linus", "Margaret")
 _COUNTRIES = ("FR", "BE", "DE", "ES", "IT", "NL")
