@@ -12,7 +12,7 @@ help:
 	@echo "make package  build the wheel, install it alone, and run it"
 	@echo "make bench    measure, and write bench/RESULTS.md"
 	@echo "make schemas  write schemas/ anew from the models"
-	@echo "make golden   write what errors say anew, in the golden files and the pages"
+	@echo "make golden   write anew what is shown: golden files, pages of errors, sessions"
 
 $(BIN)/campaignctl: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -49,9 +49,9 @@ schemas: $(VENV)/.dev
 	$(BIN)/python schemas/write.py
 
 golden: $(VENV)/.dev
-	$(BIN)/python -m pytest -q tests/language/test_golden.py tests/test_error_pages.py --write-golden
+	$(BIN)/python -m pytest -q tests/language/test_golden.py tests/test_error_pages.py tests/commands --write-golden
 
-bench: $(VENV)/.dev
+bench: $(BIN)/campaignctl
 	$(BIN)/python -m bench
 
 clean:

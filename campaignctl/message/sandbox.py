@@ -161,13 +161,15 @@ def _join(items: Iterable[Any], between: str = "") -> str:
 class CompiledTemplate:
     """One template, read once and filled in many times."""
 
-    def __init__(self, name: str, source: str, *, is_html: bool) -> None:
+    def __init__(self, name: str, source: str, *, is_html: bool, sandbox: Sandbox | None = None) -> None:
         """
+        Read the template, in a *sandbox* of its own unless one is given.
+
         Raises:
             TemplateSyntaxProblem: it cannot be read.
         """
         self.name = name
-        self._sandbox = Sandbox(is_html=is_html)
+        self._sandbox = sandbox or Sandbox(is_html=is_html)
         if len(source) > LARGEST_SOURCE:
             raise TemplateSyntaxProblem("the template is larger than 256 KiB", 1)
         self._literal = source if "{" not in source else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from campaignctl.errors import RefusedError
 from campaignctl.flow.shares import sizes
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.ports import Verdict
+from campaignctl.store.database import member_rank
 
 
 class PowerLoss(BaseException):
@@ -260,6 +262,36 @@ def test_random_branches_are_exact_and_the_same_on_another_machine(
         ways.append(sorted((message.recipient, message.key.split("/")[1]) for message in other.email.sent))
         other.store.close()
     assert ways[0] == ways[1]
+
+
+@pytest.mark.parametrize("contacts", [1, 4000])
+def test_random_branches_follow_the_order_that_members_drew(world: World, contacts: int) -> None:
+    """Of thousands only those near a boundary are sorted; everybody still takes the branch that a whole sort gives."""
+    # Given three branches of different sizes
+    shares = (("a", 60), ("b", 15), ("c", 25))
+    branches = "".join(f"        - {{name: {name}, share: {share}%}}\n" for name, share in shares)
+    rows = "".join(f"c-{number},u{number}@example.org,N,FR\n" for number in range(contacts))
+    world.contacts(f"id,email,name,country\n{rows}")
+
+    # When the split has run
+    world.publish(
+        f"{HEAD}  - id: half\n    at: 2026-12-01 10:00\n    split:\n      by: random\n      branches:\n{branches}"
+    )
+    world.run_until("2026-12-01 11:00")
+
+    # Then each branch has the next so many of the members by rank
+    seed = world.campaign().seed
+    by_rank = iter(
+        sorted((f"c-{number}" for number in range(contacts)), key=lambda key: member_rank(seed, "half", key))
+    )
+    counts = sizes({name: Fraction(share, 100) for name, share in shares}, contacts)
+    expected = {name: sorted(islice(by_rank, count)) for name, count in counts.items()}
+    with world.store.reading() as ledger:
+        found = ledger.connection.exec_driver_sql(
+            "SELECT path, contact_key FROM members"
+            " JOIN ways ON ways.id = way_id JOIN contacts_1 ON contacts_1.id = contact_id"
+        ).all()
+    assert {name: sorted(key for path, key in found if path == f"/half={name}/") for name in counts} == expected
 
 
 @given(st.lists(st.integers(1, 100), min_size=1, max_size=8), st.integers(0, 10_000))
