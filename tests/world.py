@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from campaignctl.campaign.when import When, zone_named
@@ -44,7 +44,7 @@ class WrittenChannel:
         self.answers: dict[str, list[Outcome]] = {}
         self.seen: list[str] = []
 
-    def exchange(self, messages: Sequence[Outgoing]) -> Sequence[Outcome]:
+    def exchange(self, messages: Sequence[Outgoing], patience: timedelta | None = None) -> Sequence[Outcome]:
         assert len(messages) <= self.capacity
         return [self._outcome(message) for message in messages]
 
@@ -60,6 +60,9 @@ class WrittenChannel:
     def answer(self, address: str, verdict: Verdict, reason: str = "refused", *, is_hard_bounce: bool = False) -> None:
         """The next message to this address meets this."""
         self.answers.setdefault(address, []).append(Outcome("", verdict, reason, "", is_hard_bounce))
+
+    def abandon(self, grace: timedelta = timedelta(0)) -> Sequence[Outcome]:
+        return []
 
     def close(self) -> None:
         """Nothing is held open."""
