@@ -65,7 +65,8 @@ class ScriptedRelay:
     Plays one script a connection, the last one for all that follow.
 
     A script names stages by the client's word; `STARTTLS tls` or `EHLO tls` is
-    the same word on an encrypted line, `AUTH 2` the second line of a dialogue.
+    the same word on an encrypted line, `AUTH 2` the second line of a dialogue,
+    `MAIL again` every message after the first.
     What a script leaves out goes as `POLITE` says.
     """
 
@@ -143,7 +144,8 @@ class _Part:
     def _obey(self, command: bytes) -> None:
         self._heard.commands.append(command)
         word = command.split(b" ")[0].decode("latin-1").upper()
-        answer = self._move(word)
+        is_again = word == "MAIL" and self._heard.contents and "MAIL again" in self._script
+        answer = self._move("MAIL again" if is_again else word)
         if word == "STARTTLS" and answer.startswith(b"220"):
             self._move("handshake") if "handshake" in self._script else self._encrypt()
         elif word == "AUTH":

@@ -99,6 +99,8 @@ class Connection:
 
     def is_worn(self, now: float) -> bool:
         """Whether an idle connection is not to be used again: it has carried much, or was idle for long."""
+        if not self._carried:
+            return False
         return self._carried >= self._settings.messages_per_connection or now - self._idle_since >= self._idle_limit
 
     # --- what is going on ---
