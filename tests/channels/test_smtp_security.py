@@ -124,8 +124,9 @@ def test_after_the_final_dot_an_encrypted_line_is_as_uncertain_as_any_other(ours
 
 
 def test_authorities_that_cannot_be_read_are_said_before_anything_is_sent(tmp_path: Path) -> None:
-    with pytest.raises(ChannelError, match="cannot be read"):
+    with pytest.raises(ChannelError, match="cannot be read") as failure:
         outcome_with(settings_for(25, security="required", ca_file=tmp_path / "missing.pem"))
+    assert failure.value.code == "D103"
 
 
 # --- passwords ---

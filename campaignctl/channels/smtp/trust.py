@@ -21,7 +21,7 @@ def trust_for(settings: SmtpSettings) -> ssl.SSLContext | None:
         context = ssl.create_default_context(cafile=settings.ca_file)
     except OSError as error:
         raise ChannelError(
-            "D101",
+            "D103",
             f"the certificates in `{settings.ca_file}` cannot be read",
             "name a file in PEM format that this user may read",
         ) from error
