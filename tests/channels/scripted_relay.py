@@ -66,7 +66,7 @@ class ScriptedRelay:
 
     A script names stages by the client's word; `STARTTLS tls` or `EHLO tls` is
     the same word on an encrypted line, `AUTH 2` the second line of a dialogue,
-    `MAIL again` every message after the first.
+    `MAIL again` every `MAIL` after the first.
     What a script leaves out goes as `POLITE` says.
     """
 
@@ -144,8 +144,8 @@ class _Part:
     def _obey(self, command: bytes) -> None:
         self._heard.commands.append(command)
         word = command.split(b" ")[0].decode("latin-1").upper()
-        is_again = word == "MAIL" and self._heard.contents and "MAIL again" in self._script
-        answer = self._move("MAIL again" if is_again else word)
+        is_again = self._heard.verbs.count(word) > 1 and f"{word} again" in self._script
+        answer = self._move(f"{word} again" if is_again else word)
         if word == "STARTTLS" and answer.startswith(b"220"):
             self._move("handshake") if "handshake" in self._script else self._encrypt()
         elif word == "AUTH":

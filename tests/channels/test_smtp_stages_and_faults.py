@@ -12,7 +12,7 @@ from datetime import timedelta
 from threading import Event
 
 import pytest
-from channels.messages import CONTENT, HOST, PATIENT, SHORT, a_message, outcome_with, settings_for
+from channels.messages import CONTENT, HOST, PATIENT, SHORT, a_message, outcome_with, outcomes_with, settings_for
 from channels.scripted_relay import End, Move, Script, ScriptedRelay
 from channels.test_smtp_verdicts import (
     AUTH_REFUSED,
@@ -151,6 +151,19 @@ def test_answers_that_come_together_are_read_as_strictly_as_one_by_one(group: Mo
         outcome = outcome_with(settings_for(relay.port))
     assert meaning(outcome) == means
     assert (CONTENT in relay.contents) is (means.verdict is Verdict.SENT)
+
+
+def test_three_answers_are_too_few_for_the_four_commands_after_a_refusal() -> None:
+    """RSET comes first then, and what looks like a wish for content is the answer to RCPT."""
+    script: Script = {
+        **AT_ONCE,
+        "DATA": b"250 ok\r\n450 later\r\n554 no\r\n",
+        "RSET": b"",
+        "DATA again": (b"250 ok\r\n250 ok\r\n354 go\r\n", End.CLOSE),
+    }
+    with ScriptedRelay(script) as relay:
+        outcomes = outcomes_with(settings_for(relay.port), a_message("one"), a_message("two"))
+    assert [meaning(outcome) for outcome in outcomes] == [REFUSED_FOR_NOW, LINE_LOST]
 
 
 def test_what_the_server_said_of_a_message_is_kept_for_people() -> None:
