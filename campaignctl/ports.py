@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from campaignctl.campaign.fields import Literal
 from campaignctl.campaign.steps.effects import ByCondition, ByEngagement, ByShare
@@ -27,8 +27,7 @@ class Verdict(StrEnum):
     NOT_SENT = "not_sent"  # nothing left, and no attempt was used
 
 
-@dataclass(frozen=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """
     One message on its way out: the delivery's key, the envelope and the bytes.
 
@@ -41,8 +40,7 @@ class Outgoing:
     content: bytes
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """
     What became of the message with this key.
 
@@ -79,17 +77,28 @@ class Channel(Protocol):
         """How many were taken and have no outcome yet."""
         ...
 
-    def exchange(self, messages: Sequence[Outgoing]) -> Sequence[Outcome]:
+    def exchange(self, messages: Sequence[Outgoing], patience: timedelta | None = None) -> Sequence[Outcome]:
         """
         Take *messages* (at most `capacity - in_flight`) and return what has finished since the last call.
 
         Waits for at least one outcome while something is under way, so that a
-        caller that loops does not spin; returns at once with nothing otherwise.
+        caller that loops does not spin, but no longer than *patience*: then it
+        returns with nothing, and the caller can look at other things. Returns
+        at once with nothing where nothing is under way.
+        """
+        ...
+
+    def abandon(self, grace: timedelta = ...) -> Sequence[Outcome]:
+        """
+        Give what is under way so much *grace*, and break off what is left then: an outcome for all of it.
+
+        What cannot have been accepted is not sent; what may have been is
+        uncertain. Nothing is in flight afterwards.
         """
         ...
 
     def close(self) -> None:
-        """Finish politely; nothing may be in flight."""
+        """Finish politely; nothing may be in flight, and nothing comes after it."""
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from campaignctl.campaign.when import When, zone_named
@@ -53,7 +53,7 @@ class WrittenChannel:
         self.seen: list[str] = []
         self.left_at: list[datetime] = []
 
-    def exchange(self, messages: Sequence[Outgoing]) -> Sequence[Outcome]:
+    def exchange(self, messages: Sequence[Outgoing], patience: timedelta | None = None) -> Sequence[Outcome]:
         assert len(messages) <= self.capacity
         return [self._outcome(message) for message in messages]
 
@@ -62,7 +62,7 @@ class WrittenChannel:
         answers = self.answers.get(message.recipient)
         if answers:
             planned = answers.pop(0)
-            return replace(planned, key=message.key)
+            return planned._replace(key=message.key)
         self.sent.append(message)
         self.left_at.append(self.clock.now())
         return Outcome(message.key, Verdict.SENT)
@@ -70,6 +70,9 @@ class WrittenChannel:
     def answer(self, address: str, verdict: Verdict, reason: str = "refused", **more: bool) -> None:
         """The next message to this address meets this."""
         self.answers.setdefault(address, []).append(Outcome("", verdict, reason, **more))
+
+    def abandon(self, grace: timedelta = timedelta(0)) -> Sequence[Outcome]:
+        return []
 
     def close(self) -> None:
         """Nothing is held open."""

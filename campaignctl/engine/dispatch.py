@@ -32,6 +32,10 @@ from campaignctl.ports import (
 
 _CHANNEL: Final = "channel/email"
 
+# A slow server must not keep the loop from seeing that it is to end.
+_PATIENCE: Final = timedelta(seconds=1)
+_GRACE: Final = timedelta(seconds=30)
+
 
 @dataclass
 class Dispatched:
@@ -119,7 +123,8 @@ class Dispatcher:
         """
         Send what is due of these steps, until all of it went out, something stops it, or it is *until*.
 
-        What is in flight at the end is waited for and recorded.
+        What is in flight at the end is waited for and recorded; when the daemon
+        ends, for a grace of half a minute, and then broken off.
 
         Raises:
             StoreError: the store fails; every outcome is kept, and `settle` writes it down later.
@@ -127,15 +132,19 @@ class Dispatcher:
         done = Dispatched()
         self._queues = [StepQueue.of(cohort, messages, self._rules) for cohort, messages in work]
         failure: StoreError | None = None
+        ends_at: datetime | None = None
         while True:
             at = now()
-            is_over = failure is not None or is_ending() or self.is_down(at) or at >= until
+            if ends_at is None and is_ending():
+                ends_at = at + _GRACE
+            is_over = failure is not None or ends_at is not None or self.is_down(at) or at >= until
             outgoing: list[Outgoing] = []
             try:
                 outgoing = self._round([] if is_over else self._queues, at, done)
             except StoreError as trouble:
                 failure = trouble
-            outcomes = self._channel.exchange(outgoing)
+            is_out_of_patience = ends_at is not None and at >= ends_at
+            outcomes = self._channel.abandon() if is_out_of_patience else self._channel.exchange(outgoing, _PATIENCE)
             self._take_in(outcomes, now(), done)
             if not outcomes and not self._flights:
                 break
@@ -302,7 +311,7 @@ class Dispatcher:
 
     def _judge_channel(self, outcome: Outcome, now: datetime, done: Dispatched) -> None:
         """A relay that does not take messages is left alone for a while: longer each time."""
-        if outcome.verdict is not Verdict.NOT_SENT:
+        if outcome.verdict is not Verdict.NOT_SENT or outcome.reason == "abandoned":
             if outcome.verdict is Verdict.SENT:
                 self._troubles_in_a_row, self._down_until = 0, None
             return

@@ -86,7 +86,7 @@ def test_an_unsubscribe_in_the_middle_of_a_step_holds_for_what_has_not_left(worl
     world.email.capacity = 1
     taken = world.email.exchange
 
-    def exchange(messages: object) -> object:
+    def exchange(messages: object, _patience: object) -> object:
         outcomes = taken(messages)  # type: ignore[arg-type] # passed through
         if len(world.email.sent) == 1:
             world.event("first", "c-3", "unsubscribe")
@@ -137,7 +137,7 @@ def test_what_a_dead_daemon_left_is_tried_again_with_the_same_message_id(world: 
     world.at("2026-12-01 10:05")
     dead = world.daemon()
 
-    def die(messages: object) -> object:
+    def die(messages: object, _patience: object) -> object:
         world.email.seen += [message.content.decode() for message in messages]  # type: ignore[attr-defined]
         raise PowerLoss
 
@@ -158,7 +158,7 @@ def test_at_most_once_leaves_what_a_dead_daemon_sent_uncertain(world: World) -> 
     world.at("2026-12-01 10:05")
     dead = world.daemon(may_repeat=False)
 
-    def die(_messages: object) -> object:
+    def die(*_: object) -> object:
         raise PowerLoss
 
     alive, world.email.exchange = world.email.exchange, die  # type: ignore[method-assign,assignment] # a machine that loses its power

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -45,7 +46,7 @@ def full_after(world: World, disk: FullDisk, messages: int) -> None:
     """The disk is full as soon as the mail server has taken so many messages."""
     taken = world.email.exchange
 
-    def exchange(outgoing: Sequence[Outgoing]) -> Sequence[Outcome]:
+    def exchange(outgoing: Sequence[Outgoing], _patience: timedelta | None = None) -> Sequence[Outcome]:
         outcomes = taken(outgoing)
         if len(world.email.sent) >= messages:
             disk.is_full = True
@@ -103,7 +104,7 @@ def test_a_result_that_comes_when_another_daemon_has_taken_over_is_kept_and_deci
     world.publish(ONE)
     taken = world.email.exchange
 
-    def exchange(outgoing: Sequence[Outgoing]) -> Sequence[Outcome]:
+    def exchange(outgoing: Sequence[Outgoing], _patience: timedelta | None = None) -> Sequence[Outcome]:
         outcomes = taken(outgoing)
         if outcomes:
             world.daemon(may_repeat=False)
