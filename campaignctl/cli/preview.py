@@ -12,7 +12,8 @@ import typer
 from campaignctl.cli.options import ProjectOption, StoreOption, command_app, opened_campaign, opened_project
 from campaignctl.clock import SystemClock
 from campaignctl.errors import RefusedError, WorkFailedError
-from campaignctl.message.sandbox import RenderError, TemplateSyntaxProblem
+from campaignctl.message.metering import TemplateSyntaxProblem
+from campaignctl.message.sandbox import RenderError
 from campaignctl.publishing import frozen, previewed
 from campaignctl.wiring import opened_store, store_path
 

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import Final
 
 from campaignctl.message.content import Body
-from campaignctl.message.sandbox import TemplateSyntaxProblem
+from campaignctl.message.metering import TemplateSyntaxProblem
 
 # Expressions and blocks of a template pass through the converters as words
 # that no converter changes, and no author writes.

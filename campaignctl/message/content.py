@@ -65,7 +65,8 @@ class Recipient:
 
     `key` is the delivery's key, from which everything that has to be equal at
     each attempt is made; `made_at` becomes the Date header. `contact` holds
-    plain values: text, numbers, truth values, dates or None.
+    plain values: text, numbers, truth values, dates or None. `contact_id` is
+    the store's, for links; a URL that is given stands in the place of one.
     """
 
     key: str
@@ -76,6 +77,7 @@ class Recipient:
     gate: Mapping[str, object] = field(default_factory=dict)
     unsubscribe_url: str = ""
     view_url: str = ""
+    contact_id: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import Final
 from jinja2 import TemplateError, nodes
 from jinja2.meta import find_undeclared_variables
 
-from campaignctl.message.sandbox import CompiledTemplate, Sandbox, TemplateSyntaxProblem
+from campaignctl.message.metering import TemplateSyntaxProblem
+from campaignctl.message.sandbox import CompiledTemplate, Sandbox
 
 NAMES: Final = frozenset(
     {"contact", "data", "gate", "campaign", "step", "link", "unsubscribe_url", "view_url", "postal_address"}

@@ -1,0 +1,103 @@
+"""Text parts of a message: what never changes is encoded once, and values are put between."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from markupsafe import escape
+
+from campaignctl.message.sandbox import CompiledTemplate
+from campaignctl.message.skeleton import Known, Skeleton, UnusualError, skeleton_of
+from campaignctl.message.transfer import (
+    best_encoding,
+    encoded_text,
+    one_kind_of_line_end,
+    quoted_piece,
+    quoted_printable,
+)
+
+_EMPTY_LINES: Final = re.compile(r"\n(?:[ \t]*\n){2,}")
+# Short ASCII without what HTML or quoted-printable would write in another way.
+_AS_IT_IS: Final = re.compile(r"[!#-%(-;?-~](?:[ !#-%(-;?-~]{0,70}[!#-%(-;?-~])?").fullmatch
+_MAKES_LINES: Final = re.compile("[\0\n\r\x0b\x0c\x85\u2028\u2029]").search
+_SLOT: Final = "\0"  # never part of a text
+
+Names = Callable[[], dict[str, Any]]
+
+
+class TextPart:
+    """
+    The plain or HTML text of a message, for any contact.
+
+    What is known of the contact is put into the encoded texts where the
+    template is a skeleton and the values are ordinary; otherwise the text is
+    made first, and encoded whole. Both decode to the same text.
+    """
+
+    def __init__(self, template: CompiledTemplate, constants: Known, *, is_spliced: bool) -> None:
+        self._template = template
+        self._is_html = template.is_html
+        self._encoding = best_encoding(template.source)
+        self._skeleton = skeleton_of(template, constants) if is_spliced else None
+        self._fixed = None if self._skeleton is None else self._fixed_pieces(self._skeleton)
+
+    @property
+    def head(self) -> str:
+        """The part's own header, and the empty line after it."""
+        kind = "html" if self._is_html else "plain"
+        return f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: {self._encoding}\r\n\r\n'
+
+    def encoded(self, known: Known, names: Names) -> str:
+        """
+        The part's content, ending in CRLF.
+
+        *names* gives what the sandbox needs, and is asked only if it is needed.
+
+        Raises:
+            RenderError: the template cannot be filled in.
+        """
+        if self._skeleton is None:
+            return self._whole(self._template.render(names()))
+        try:
+            values = [slot(known) for slot in self._skeleton.slots]
+        except UnusualError:
+            return self._whole(self._template.render(names()))
+        if self._fixed is None:
+            return self._whole(self._joined(self._skeleton, values))
+        pieces = [self._fixed[0]]
+        for value, fixed in zip(values, self._fixed[1:], strict=True):
+            if type(value) is not str or not _AS_IT_IS(value):
+                text = self._text(value)
+                # Such a value may join two lines, or part one.
+                if _MAKES_LINES(text) or not (self._is_html or text.strip(" \t")):
+                    return self._whole(self._joined(self._skeleton, values))
+                pieces += (quoted_piece(text), fixed)
+            else:
+                pieces += (value, "=\r\n", fixed)
+        return "".join(pieces)
+
+    def _fixed_pieces(self, skeleton: Skeleton) -> list[str] | None:
+        """The texts of a skeleton, encoded, each but the last with a soft line break; None if that cannot be."""
+        texts = self._tidy(_SLOT.join(map(one_kind_of_line_end, skeleton.texts))).split(_SLOT)
+        if self._encoding == "base64":
+            # Three bytes make four characters: where a text begins decides how it is written.
+            return [encoded_text(texts[0], "base64") + "\r\n"] if len(texts) == 1 else None
+        pieces = [quoted_piece(text) if text and not text.endswith("\n") else quoted_printable(text) for text in texts]
+        return [*pieces[:-1], quoted_printable(texts[-1])]
+
+    def _whole(self, text: str) -> str:
+        encoded = encoded_text(self._tidy(one_kind_of_line_end(text)), self._encoding)
+        return encoded if encoded.endswith("\r\n") else encoded + "\r\n"
+
+    def _tidy(self, text: str) -> str:
+        # Blocks that are left out for this contact leave their empty lines behind.
+        text = text if self._is_html else _EMPTY_LINES.sub("\n\n", text)
+        return text if text.endswith("\n") else text + "\n"
+
+    def _joined(self, skeleton: Skeleton, values: list[Any]) -> str:
+        return skeleton.joined([self._text(value) for value in values])
+
+    def _text(self, value: Any) -> str:
+        return str(escape(value) if self._is_html else value)
