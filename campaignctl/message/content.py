@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 BodyFormat = Literal["md", "html", "mjml", "txt"]
 
@@ -80,8 +80,7 @@ class Recipient:
     contact_id: int = 0
 
 
-@dataclass(frozen=True)
-class RenderedEmail:
+class RenderedEmail(NamedTuple):
     """A finished message: RFC 5322 bytes with CRLF line ends, and its envelope."""
 
     message_id: str

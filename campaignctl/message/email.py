@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
-from campaignctl.message.address import normal_address, parse_mailbox
+from campaignctl.message.address import is_address, parse_mailbox
 from campaignctl.message.body import bodies_of
 from campaignctl.message.content import Attachment, EmailContent, Recipient, RenderedEmail, Surroundings
 from campaignctl.message.headers import encoded, is_url, mailbox_text, one_line
@@ -222,9 +222,9 @@ def _address(address: str) -> str:
     Raises:
         RenderError: it is none, or written in a way that no list keeps.
     """
-    if normal_address(address) is None or not address.isascii():
-        raise RenderError("the contact's address is no e-mail address")
-    return address
+    if is_address(address):
+        return address
+    raise RenderError("the contact's address is no e-mail address")
 
 
 def _frame(text: TextPart, html: TextPart | None, attachments: tuple[Attachment, ...]) -> tuple[str, str, str]:

@@ -42,9 +42,9 @@ def weight(value: object, limit: int = LARGEST_VALUE + 1) -> int:
     """
     if isinstance(value, str):
         return len(value) // 64
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = list(value.values())
-    elif not isinstance(value, list | tuple | set | frozenset):
+    elif not isinstance(value, list | tuple):
         return 0
     total = len(value)
     for item in value:

@@ -53,17 +53,19 @@ class Meter(NodeTransformer):
             operand.expr = _through("_paid", operand.expr)
         return compared
 
-    def visit_List(self, made: nodes.List) -> nodes.Node:
+    def visit_List(self, made: nodes.List) -> nodes.Expr:
+        self.generic_visit(made)
+        is_small = len(made.items) <= 100 and all(isinstance(each, nodes.Const) for each in made.items)
+        return made if is_small else _through("_bounded", made)
+
+    def visit_Dict(self, made: nodes.Dict) -> nodes.Expr:
         self.generic_visit(made)
         return _through("_bounded", made)
 
-    def visit_Dict(self, made: nodes.Dict) -> nodes.Node:
+    def visit_Tuple(self, made: nodes.Tuple) -> nodes.Expr:
         self.generic_visit(made)
-        return _through("_bounded", made)
-
-    def visit_Tuple(self, made: nodes.Tuple) -> nodes.Node:
-        self.generic_visit(made)
-        return _through("_bounded", made) if made.ctx == "load" else made
+        is_small = made.ctx != "load" or all(isinstance(each, nodes.Const) for each in made.items)
+        return made if is_small else _through("_bounded", made)
 
     def _refuse(self, found: nodes.Node, *_: Any) -> NoReturn:
         keyword = {"assignblock": "set … endset", "callblock": "call", "filterblock": "filter"}
@@ -74,7 +76,7 @@ class Meter(NodeTransformer):
     visit_CallBlock = visit_Block = visit_FilterBlock = visit_AssignBlock = _refuse
 
 
-def _through(name: str, node: nodes.Expr, *args: nodes.Expr) -> nodes.Expr:
+def _through(name: str, node: Any, *args: nodes.Expr) -> nodes.Expr:
     if isinstance(node, nodes.Const):
         return node
     return nodes.Filter(node, name, list(args), [], None, None, lineno=node.lineno)

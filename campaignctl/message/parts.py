@@ -11,8 +11,10 @@ from markupsafe import escape
 from campaignctl.message.sandbox import CompiledTemplate
 from campaignctl.message.skeleton import Known, Skeleton, UnusualError, skeleton_of
 from campaignctl.message.transfer import (
+    NO_LINES,
     best_encoding,
     encoded_text,
+    long_lines,
     one_kind_of_line_end,
     quoted_piece,
     quoted_printable,
@@ -41,6 +43,7 @@ class TextPart:
         self._is_html = template.is_html
         self._encoding = best_encoding(template.source)
         self._skeleton = skeleton_of(template, constants) if is_spliced else None
+        self._long_lines = NO_LINES if self._skeleton is not None else long_lines(template.source)
         self._fixed = None if self._skeleton is None else self._fixed_pieces(self._skeleton)
 
     @property
@@ -61,21 +64,26 @@ class TextPart:
         if self._skeleton is None:
             return self._whole(self._template.render(names()))
         try:
-            values = [slot(known) for slot in self._skeleton.slots]
+            return self._spliced(self._skeleton, known) or self._whole(self._joined(self._skeleton, known))
         except UnusualError:
             return self._whole(self._template.render(names()))
+
+    def _spliced(self, skeleton: Skeleton, known: Known) -> str | None:
+        """The encoded texts with the values between them; None where a value could change more than its own place."""
         if self._fixed is None:
-            return self._whole(self._joined(self._skeleton, values))
+            return None
         pieces = [self._fixed[0]]
-        for value, fixed in zip(values, self._fixed[1:], strict=True):
-            if type(value) is not str or not _AS_IT_IS(value):
-                text = self._text(value)
-                # Such a value may join two lines, or part one.
-                if _MAKES_LINES(text) or not (self._is_html or text.strip(" \t")):
-                    return self._whole(self._joined(self._skeleton, values))
-                pieces += (quoted_piece(text), fixed)
-            else:
-                pieces += (value, "=\r\n", fixed)
+        for slot, fixed in zip(skeleton.slots, self._fixed[1:]):  # noqa: B905 # as many; checking costs as much as a slot
+            value = slot(known)
+            text = value if type(value) is str else str(value)
+            if _AS_IT_IS(text):
+                pieces += (text, "=\r\n", fixed)
+                continue
+            text = self._text(value)
+            # Such a value may join two lines, or part one.
+            if _MAKES_LINES(text) or not (self._is_html or text.strip(" \t")):
+                return None
+            pieces += (quoted_piece(text), fixed)
         return "".join(pieces)
 
     def _fixed_pieces(self, skeleton: Skeleton) -> list[str] | None:
@@ -88,7 +96,7 @@ class TextPart:
         return [*pieces[:-1], quoted_printable(texts[-1])]
 
     def _whole(self, text: str) -> str:
-        encoded = encoded_text(self._tidy(one_kind_of_line_end(text)), self._encoding)
+        encoded = encoded_text(self._tidy(one_kind_of_line_end(text)), self._encoding, self._long_lines)
         return encoded if encoded.endswith("\r\n") else encoded + "\r\n"
 
     def _tidy(self, text: str) -> str:
@@ -96,8 +104,8 @@ class TextPart:
         text = text if self._is_html else _EMPTY_LINES.sub("\n\n", text)
         return text if text.endswith("\n") else text + "\n"
 
-    def _joined(self, skeleton: Skeleton, values: list[Any]) -> str:
-        return skeleton.joined([self._text(value) for value in values])
+    def _joined(self, skeleton: Skeleton, known: Known) -> str:
+        return skeleton.joined([self._text(slot(known)) for slot in skeleton.slots])
 
     def _text(self, value: Any) -> str:
         return str(escape(value) if self._is_html else value)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, cast
 
 from jinja2 import StrictUndefined, Template, TemplateError, nodes
-from jinja2.runtime import LoopContext, Undefined
+from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
@@ -18,6 +19,7 @@ from campaignctl.message.metering import Meter, TemplateSyntaxProblem
 LARGEST_SOURCE: Final = 256 * 1024
 MOST_STEPS: Final = 100_000  # of work in one rendering; one is about as much as one iteration of a loop
 _LARGEST_NUMBER: Final = 10**18
+_PIECES_AT_ONCE: Final = 32
 
 _METHODS: Final = frozenset(
     {"upper", "lower", "title", "capitalize", "strip", "lstrip", "rstrip", "startswith", "endswith", "split",
@@ -55,7 +57,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
         }  # fmt: skip
         self.filters = {name: self._paid(name, each) for name, each in self.plain_filters.items()}
         self.filters |= {"_counted": self.counted, "_bounded": bounded, "_paid": self._paid_operand}
-        self.tests = {name: self._paid(name, self.tests[name]) for name in TESTS}
+        self.tests = {
+            name: self._paid(name, cast("Callable[..., Any]", each))
+            for name, each in self.tests.items()
+            if name in TESTS
+        }
         self._steps_left = 0
 
     def budgeted(self) -> None:
@@ -183,13 +189,17 @@ class CompiledTemplate:
         if self._template is None:
             return self.source
         self.sandbox.budgeted()
-        pieces, size = [], 0
+        pieces: list[str] = []
+        size = 0
         try:
-            for piece in self._template.root_render_func(self._template.new_context(names)):
-                size += len(piece)
+            given = self._template.root_render_func(
+                Context(self.sandbox, names, self._template.name, self._template.blocks)
+            )
+            while batch := list(islice(given, _PIECES_AT_ONCE)):
+                size += sum(map(len, batch))
                 if size > LARGEST_OUTPUT:
                     raise LimitError("the text becomes longer than 1 MiB")
-                pieces.append(piece)
+                pieces += batch
         except (TemplateError, *FAILURES) as failure:
             raise RenderError(f"{self.name}: {sentence(failure)}") from failure
         return "".join(pieces)

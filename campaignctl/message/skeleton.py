@@ -13,7 +13,7 @@ from campaignctl.message.sandbox import FAILURES, CompiledTemplate, Sandbox
 
 # What is written as text in the same way by both, and for which the limits of
 # the sandbox can be left alone: so few and small values never reach them.
-_ORDINARY: Final = frozenset({int, float, bool, date, datetime})
+_ORDINARY: Final = frozenset({float, bool, date, datetime})
 _LARGEST_NUMBER: Final = 10**18
 _LONGEST: Final = 1000
 _LONGEST_TEXTS: Final = 128 * 1024
@@ -156,16 +156,16 @@ def _named(name: str) -> Slot:
 def _item(mapping: str, key: str, *, may_miss: bool) -> Slot:
     def item(known: Known) -> Any:
         value = known[mapping].get(key)
-        if value is None:
-            if may_miss:
-                return None
-            raise UnusualError
         kind = type(value)
-        if len(value) > _LONGEST if kind is str else kind not in _ORDINARY:
-            raise UnusualError
-        if kind is int and abs(value) > _LARGEST_NUMBER:
-            raise UnusualError
-        return value
+        if kind is str:
+            is_ordinary = len(value) <= _LONGEST
+        elif kind is int:
+            is_ordinary = abs(value) <= _LARGEST_NUMBER
+        else:
+            is_ordinary = kind in _ORDINARY or (may_miss and value is None)
+        if is_ordinary:
+            return value
+        raise UnusualError
 
     return item
 
