@@ -48,7 +48,8 @@ def is_address(text: str) -> bool:
     """
     if _ORDINARY.fullmatch(text) and len(text) <= 65:
         return True
-    return text.isascii() and (normal_address(text) or "").lower() == text.lower()
+    normal = normal_address(text)
+    return normal is not None and text.isascii() and normal.lower() == text.lower()
 
 
 @lru_cache(maxsize=1024)

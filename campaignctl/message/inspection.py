@@ -18,11 +18,16 @@ NAMES: Final = frozenset(
 
 @dataclass
 class Inspection:
-    """Problems with their lines, and the attributes of the contact that are used."""
+    """
+    Problems with their lines, and the attributes of the contact that are used.
+
+    `view_url` are the lines that need the address of the message in a browser.
+    """
 
     problems: list[tuple[str, int]] = field(default_factory=list)
     unknown_names: list[tuple[str, int]] = field(default_factory=list)
     attributes: list[tuple[str, int]] = field(default_factory=list)
+    view_url: list[int] = field(default_factory=list)
     known_names: frozenset[str] = NAMES
 
 
@@ -42,6 +47,9 @@ def inspected(source: str) -> Inspection:
     for name in sorted(undeclared):
         line = next((each.lineno for each in tree.find_all(nodes.Name) if each.name == name), 1)
         found.unknown_names.append((name, line))
+    found.view_url = [each.lineno for each in tree.find_all(nodes.Name) if each.name == "view_url"]
+    if any(map(_allows_none, [*tree.find_all(nodes.Filter), *tree.find_all(nodes.Test)])):
+        found.view_url = []
     for dotted in tree.find_all(nodes.Getattr):
         if _is_contact(dotted.node):
             found.attributes.append((dotted.attr, dotted.lineno))
@@ -49,6 +57,13 @@ def inspected(source: str) -> Inspection:
         if _is_contact(item.node) and isinstance(item.arg, nodes.Const) and isinstance(item.arg.value, str):
             found.attributes.append((item.arg.value, item.lineno))
     return found
+
+
+def _allows_none(node: nodes.Filter | nodes.Test) -> bool:
+    """Whether a template says itself what to do without a `view_url`."""
+    inner = node.node
+    is_view = isinstance(inner, nodes.Name) and inner.name == "view_url"
+    return is_view and node.name in ("default", "d", "defined", "undefined")
 
 
 def _is_contact(node: nodes.Node) -> bool:

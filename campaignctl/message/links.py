@@ -125,5 +125,8 @@ def _decoded(token: str) -> bytes | None:
     """The bytes of a token; all of its bits count, so no two tokens have the same."""
     if len(token) != _LENGTH or not token.isascii():
         return None
-    content = urlsafe_b64decode(token)
+    try:
+        content = urlsafe_b64decode(token)
+    except ValueError:
+        return None
     return content if b64encode(content, b"-_").decode("ascii") == token else None

@@ -68,11 +68,15 @@ class Meter(NodeTransformer):
         return made if is_small else _through("_bounded", made)
 
     def _refuse(self, found: nodes.Node, *_: Any) -> NoReturn:
-        keyword = {"assignblock": "set … endset", "callblock": "call", "filterblock": "filter"}
+        keyword = {
+            "assignblock": "set … endset", "callblock": "call", "filterblock": "filter",
+            "scopedevalcontextmodifier": "autoescape", "evalcontextmodifier": "autoescape",
+        }  # fmt: skip
         name = type(found).__name__.lower()
         raise TemplateSyntaxProblem(f"`{{% {keyword.get(name, name)} %}}` is not part of templates", found.lineno)
 
     visit_Include = visit_Import = visit_FromImport = visit_Extends = visit_Macro = _refuse
+    visit_ScopedEvalContextModifier = visit_EvalContextModifier = _refuse
     visit_CallBlock = visit_Block = visit_FilterBlock = visit_AssignBlock = _refuse
 
 
