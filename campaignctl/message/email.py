@@ -128,9 +128,7 @@ class EmailTemplate:
         content = "".join([*pieces, after]).encode("ascii")
         return RenderedEmail(message_id, self._sender.address, address, subject, content)
 
-    def _head(
-        self, subject: str, address: str, message_id: str, made_at: datetime, known: Known, names: Names
-    ) -> str:
+    def _head(self, subject: str, address: str, message_id: str, made_at: datetime, known: Known, names: Names) -> str:
         """The header, checked: no value has become a line of its own."""
         pieces = [
             self._from, _address(address), "\r\nSubject: ", encoded(subject, 9), "\r\nDate: ", _date(made_at),

@@ -46,9 +46,7 @@ class Signer:
         self.key_id = key_id
         self._key = key_id.to_bytes(_KEY_BYTES) if 0 <= key_id < 256 else _refused(key_id)
         self._macs = {
-            purpose: hmac.new(
-                hmac.digest(secret, f"campaignctl link {purpose}".encode(), "sha256"), digestmod="sha256"
-            )
+            purpose: hmac.new(hmac.digest(secret, f"campaignctl link {purpose}".encode(), "sha256"), digestmod="sha256")
             for purpose in Purpose
         }
 

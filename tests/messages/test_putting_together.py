@@ -17,7 +17,7 @@ from campaignctl.message.links import Signer, StepLinks
 from campaignctl.message.sandbox import CompiledTemplate, RenderError
 from campaignctl.message.skeleton import skeleton_of
 
-SURROUNDINGS = Surroundings("sale", "Sale & \"more\"", "first", "customers", "shop", "1 rue de la Paix <Paris>")
+SURROUNDINGS = Surroundings("sale", 'Sale & "more"', "first", "customers", "shop", "1 rue de la Paix <Paris>")
 LINKS = StepLinks("https://mail.shop.example", Signer(1, b"sixteen bytes or more"), 3)
 MADE_AT = datetime(2026, 12, 1, tzinfo=UTC)
 
@@ -155,13 +155,17 @@ def test_anything_else_is_rendered(source: str) -> None:
 
 def test_a_constant_is_filled_in_once_and_escaped_in_html_only() -> None:
     for is_html, text in ((True, "Sale &amp; &#34;more&#34;"), (False, 'Sale & "more"')):
-        skeleton = skeleton_of(CompiledTemplate("t", "{{ campaign.title }}", is_html=is_html), constant_names(SURROUNDINGS))
+        skeleton = skeleton_of(
+            CompiledTemplate("t", "{{ campaign.title }}", is_html=is_html), constant_names(SURROUNDINGS)
+        )
         assert skeleton is not None
         assert (skeleton.texts, skeleton.slots) == ((text,), ())
 
 
 def test_dates_and_numbers_are_written_as_python_writes_them() -> None:
-    source = "{{ contact.d }} {{ contact.n }} {{ contact.b }} {{ contact.f | round(1) }} {{ contact.d | date('%d.%m.') }}"
+    source = (
+        "{{ contact.d }} {{ contact.n }} {{ contact.b }} {{ contact.f | round(1) }} {{ contact.d | date('%d.%m.') }}"
+    )
     made = outcome(source, {"d": date(2026, 1, 31), "n": 7, "b": True, "f": 2.25}, is_spliced=True)
     assert isinstance(made, RenderedEmail)
     assert made.subject == "Hi 2026-01-31 7 True 2.2 31.01."

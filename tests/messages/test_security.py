@@ -205,4 +205,6 @@ def test_what_messages_need_works_within_the_limits(source: str, shown: str) -> 
 def test_a_long_loop_over_what_a_message_may_show_is_not_stopped() -> None:
     source = "{% for a in data.lines %}<li>{{ a.name }}: {{ a.price|round(2) }}</li>{% endfor %}"
     lines = [{"name": f"Thing {number}", "price": number / 7} for number in range(2000)]
-    assert CompiledTemplate("t", source, is_html=True).render(names() | {"data": {"lines": lines}}).count("<li>") == 2000
+    assert (
+        CompiledTemplate("t", source, is_html=True).render(names() | {"data": {"lines": lines}}).count("<li>") == 2000
+    )
