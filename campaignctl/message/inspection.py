@@ -59,11 +59,14 @@ def inspected(source: str) -> Inspection:
     return found
 
 
-def _allows_none(node: nodes.Filter | nodes.Test) -> bool:
+def _allows_none(node: nodes.Node) -> bool:
     """Whether a template says itself what to do without a `view_url`."""
-    inner = node.node
-    is_view = isinstance(inner, nodes.Name) and inner.name == "view_url"
-    return is_view and node.name in ("default", "d", "defined", "undefined")
+    match node:
+        case nodes.Filter(node=nodes.Name(name="view_url"), name="default" | "d"):
+            return True
+        case nodes.Test(node=nodes.Name(name="view_url"), name="defined" | "undefined"):
+            return True
+    return False
 
 
 def _is_contact(node: nodes.Node) -> bool:

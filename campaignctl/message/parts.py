@@ -44,7 +44,12 @@ class TextPart:
         self._encoding = best_encoding(template.source)
         self._skeleton = skeleton_of(template, constants) if is_spliced else None
         self._long_lines = NO_LINES if self._skeleton is not None else long_lines(template.source)
-        self._fixed = None if self._skeleton is None else self._fixed_pieces(self._skeleton)
+        fixed = None if self._skeleton is None else self._fixed_pieces(self._skeleton)
+        self._start = None if fixed is None else fixed[0]
+        # Each value's slot with the text that follows it.
+        self._slots = (
+            () if self._skeleton is None or fixed is None else tuple(zip(self._skeleton.slots, fixed[1:], strict=True))
+        )
 
     @property
     def head(self) -> str:
@@ -64,16 +69,16 @@ class TextPart:
         if self._skeleton is None:
             return self._whole(self._template.render(names()))
         try:
-            return self._spliced(self._skeleton, known) or self._whole(self._joined(self._skeleton, known))
+            return self._spliced(known) or self._whole(self._joined(self._skeleton, known))
         except UnusualError:
             return self._whole(self._template.render(names()))
 
-    def _spliced(self, skeleton: Skeleton, known: Known) -> str | None:
+    def _spliced(self, known: Known) -> str | None:
         """The encoded texts with the values between them; None where a value could change more than its own place."""
-        if self._fixed is None:
+        if self._start is None:
             return None
-        pieces = [self._fixed[0]]
-        for slot, fixed in zip(skeleton.slots, self._fixed[1:]):  # noqa: B905 # as many; checking costs as much as a slot
+        pieces = [self._start]
+        for slot, fixed in self._slots:
             value = slot(known)
             text = value if type(value) is str else str(value)
             if _AS_IT_IS(text):

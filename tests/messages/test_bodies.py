@@ -61,7 +61,8 @@ def test_what_only_a_style_sheet_can_say_stays_in_one() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "source"),
-    [("html", "<html><p>a</p></html>"), ("html", "<p>a</p>"), ("html", '<html><body class="a > b"><p>a</p></body></html>'),
+    [("html", "<html><p>a</p></html>"), ("html", "<p>a</p>"),
+     ("html", '<html><body class="a > b"><p>a</p></body></html>'),
      ("md", "a"), ("mjml", "<mjml><mj-head><mj-preview>b</mj-preview></mj-head><mj-body><mj-section><mj-column>"
                            "<mj-text>a</mj-text></mj-column></mj-section></mj-body></mjml>")],
 )  # fmt: skip

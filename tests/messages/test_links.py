@@ -72,7 +72,7 @@ def test_a_ring_signs_with_its_first_key_and_opens_what_older_ones_signed() -> N
 def test_a_key_is_never_shown_and_has_a_number_and_enough_bits() -> None:
     assert repr(SIGNER) == "Signer(7)"
     for key_id, secret in ((256, SECRET), (-1, SECRET), (1, b"too short")):
-        with pytest.raises(ValueError, match="key|secret"):
+        with pytest.raises(ValueError, match=r"key|secret"):
             Signer(key_id, secret)
 
 

@@ -146,7 +146,8 @@ def test_a_template_that_only_puts_values_in_is_not_rendered(expression: str) ->
     ["{% if contact.v %}a{% endif %}", "{% for a in contact.v %}{{ a }}{% endfor %}", "{% set a = 1 %}{{ a }}",
      "{{ contact.v ~ 'a' }}", "{{ contact.v | truncate(3) }}", "{{ contact.v.x }}", "{{ contact[contact.v] }}",
      "{{ link(contact.v) }}", "{{ contact.v | default(contact.w) }}", "{{ contact }}", "{{ nobody }}",
-     "{{ unsubscribe_url | default('') }}", "{{ contact.items }}", "{{ contact.v | upper | upper | upper | upper | upper }}",
+     "{{ unsubscribe_url | default('') }}", "{{ contact.items }}",
+     "{{ contact.v | upper | upper | upper | upper | upper }}",
      "{{ contact.v }}" * 65, "{{ link('no address') }}", "{{ contact.v if contact.v else 'a' }}", "{{ -contact.v }}"],
 )  # fmt: skip
 def test_anything_else_is_rendered(source: str) -> None:
@@ -198,8 +199,11 @@ def test_a_file_and_html_and_text_stand_in_the_order_that_readers_expect() -> No
     assert [part.get_filename() for part in parsed.iter_attachments()] == ["é.pdf"] * 2
 
 
-@pytest.mark.parametrize("address", ["", "ada", "ada@example.org\r\nBcc: eve@example.org", "ada@exämple.org", "a b@c.de",
-                                     "<ada@example.org>", "ada@example.org, eve@example.org"])  # fmt: skip
+@pytest.mark.parametrize(
+    "address",
+    ["", "ada", "ada@example.org\r\nBcc: eve@example.org", "ada@exämple.org", "a b@c.de", "<ada@example.org>",
+     "ada@example.org, eve@example.org"],
+)  # fmt: skip
 def test_no_message_is_made_for_what_is_no_address(address: str) -> None:
     template = EmailTemplate(EmailContent("Hi", (Body("a.txt", "txt", "a"),), "a@shop.example"), SURROUNDINGS)
     with pytest.raises(RenderError, match="no e-mail address"):

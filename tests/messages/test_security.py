@@ -32,11 +32,13 @@ ESCAPES = [
     "{% macro m() %}{{ m() }}{% endmacro %}", "{% block b %}{% endblock %}", "{{ link('javascript:alert(1)') }}",
     "{{ link('https://a').__class__ }}", "{{ campaign.__class__ }}", "{{ 'a'.__len__() }}", "{{ 1 .__class__ }}",
     "{{ contact.born.replace(year=1) }}", "{{ contact.name.removeprefix('A') }}",
-    "{{ ()|attr('__class__') }}", "{{ ''['\\x5f\\x5fclass\\x5f\\x5f'] }}", "{{ ().__class__.__base__.__subclasses__() }}",
+    "{{ ()|attr('__class__') }}", "{{ ''['\\x5f\\x5fclass\\x5f\\x5f'] }}",
+    "{{ ().__class__.__base__.__subclasses__() }}",
     "{{ link.__init__.__globals__.__builtins__ }}", "{{ link['__globals__'] }}", "{{ (link|string).__class__ }}",
     "{% for a in [1] %}{{ loop.__class__ }}{% endfor %}", "{% for a in [1] %}{{ loop.cycle.__globals__ }}{% endfor %}",
     "{% for a in [1] %}{{ loop._iterator }}{% endfor %}", "{{ self._TemplateReference__context.environment }}",
-    "{{ caller() }}", "{{ varargs }}", "{{ environment }}", "{{ contact.get.__self__ }}", "{{ contact.born.strftime('%Y') }}",
+    "{{ caller() }}", "{{ varargs }}", "{{ environment }}", "{{ contact.get.__self__ }}",
+    "{{ contact.born.strftime('%Y') }}",
     "{{ contact.born.__reduce__() }}", "{{ contact.name.__format__('9999999999') }}", "{{ ''.mro }}",
     "{% set a = contact.update %}{{ a(b=1) }}", "{{ [1].__iadd__([2]) }}", "{{ (1).real.__class__ }}",
     "{{ contact|map(attribute='__class__')|list }}", "{{ contact|selectattr('a')|list }}",
@@ -53,7 +55,8 @@ BOMBS = [
     "{% set a = 'aaaaaaaaaaaaaaaa' %}" + "{% set a = a|replace('a', 'aaaaaaaaaaaaaaaa') %}" * 20,
     "{% set a = ['aaaaaaaaaaaaaaaa'] %}" + "{% set a = a + a %}" * 60,
     "{% for a in 'a' recursive %}{{ loop('a') }}{% endfor %}",
-    "{% set a = 'aaaaaaaaaaaaaaaa'|list %}" + "{% set a = a + a %}" * 9 + "{% set b = a|sort|unique|select|list %}" * 500,
+    "{% set a = 'aaaaaaaaaaaaaaaa'|list %}" + "{% set a = a + a %}" * 9
+    + "{% set b = a|sort|unique|select|list %}" * 500,
     "{% set a = 'abcdefgh'|list %}" + "{% set a = a + a %}" * 10 + "{% for b in a %}{{ a|sort|join }}{% endfor %}",
     "{% set a = [1] %}" + "{% set a = [a, a] %}" * 40 + "{{ a }}",
     "{% set a = [1] %}" + "{% set a = [a, a] %}" * 40 + "{% if a == [a] %}{% endif %}",
@@ -76,7 +79,8 @@ BOMBS = [
     "{% for a in contact.long %}" + "{% if a %}{% endif %}" * 2000 + "{% endfor %}",
     "{% for a in 'aaaaaaaaaa' %}{% for b in 'aaaaaaaaaa' %}{{ contact.long|lower|upper }}{% endfor %}{% endfor %}",
     "{{ ['a', 'b'] * 10**9 }}", "{{ contact.long[::1] ~ contact.long }}", "{{ contact.long + contact.long }}",
-    "{{ (contact.long|list)[0:99999]|reverse|list|reverse|list|sort }}" * 5, "{{ contact.long|min }}{{ contact.long|max }}" * 9,
+    "{{ (contact.long|list)[0:99999]|reverse|list|reverse|list|sort }}" * 5,
+    "{{ contact.long|min }}{{ contact.long|max }}" * 9,
 ]  # fmt: skip
 
 
@@ -188,7 +192,8 @@ def test_every_kind_of_body_becomes_a_text_that_says_the_same(kind: str, source:
 @pytest.mark.parametrize(
     ("source", "shown"),
     [
-        ("{% for a, b in [['x', 1], ['y', 2]] %}{{ loop.index }}{{ a }}{{ b }}{{ ',' if not loop.last }}{% endfor %}", "1x1,2y2"),
+        ("{% for a, b in [['x', 1], ['y', 2]] %}{{ loop.index }}{{ a }}{{ b }}{{ ',' if not loop.last }}{% endfor %}",
+         "1x1,2y2"),
         ("{{ ['b', 'a', 'b']|unique|sort|join('-') }}", "a-b"),
         ("{% set total = [1, 2]|sum %}{{ total + 3 }}", "6"),
         ("{{ contact.items }}", "7 items"),
