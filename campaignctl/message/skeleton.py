@@ -18,6 +18,7 @@ _LARGEST_NUMBER: Final = 10**18
 _LONGEST: Final = 1000
 _LONGEST_TEXTS: Final = 128 * 1024
 _MOST_SLOTS: Final = 64
+_MOST_CONSTANTS: Final = 100  # each is compiled by itself
 _MOST_FILTERS: Final = 4
 _FILTERS: Final = frozenset(
     {"capitalize", "d", "date", "default", "e", "escape", "forceescape", "lower", "round", "string", "title", "trim",
@@ -65,6 +66,7 @@ def skeleton_of(template: CompiledTemplate, constants: Known) -> Skeleton | None
         return Skeleton((template.source,), ())
     texts: list[str] = [""]
     slots: list[Slot] = []
+    constants_left = _MOST_CONSTANTS
     for node in template.sandbox.parse(template.source).body:
         if not isinstance(node, nodes.Output):
             return None
@@ -73,8 +75,9 @@ def skeleton_of(template: CompiledTemplate, constants: Known) -> Skeleton | None
                 texts[-1] += part.data
                 continue
             fixed = _constant(part, template.sandbox, constants)
-            if fixed is not None:
+            if fixed is not None and constants_left:
                 texts[-1] += fixed
+                constants_left -= 1
                 continue
             slot = _slot(part, template.sandbox)
             if slot is None or len(slots) == _MOST_SLOTS:
@@ -87,12 +90,9 @@ def skeleton_of(template: CompiledTemplate, constants: Known) -> Skeleton | None
 
 def _constant(expression: nodes.Expr, sandbox: Sandbox, constants: Known) -> str | None:
     """The text of an expression that is the same for every contact; None where it is not, or cannot be filled in."""
-    names = {name.name for name in expression.find_all(nodes.Name)} | (
-        {expression.name} if isinstance(expression, nodes.Name) else set()
-    )
-    if not names <= constants.keys():
-        return None
     alone = nodes.Template([nodes.Output([expression], lineno=1)], lineno=1)
+    if any(name.name not in constants for name in alone.find_all(nodes.Name)):
+        return None
     alone.set_environment(sandbox)
     sandbox.budgeted()
     try:
