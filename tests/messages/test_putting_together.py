@@ -148,7 +148,8 @@ def test_a_template_that_only_puts_values_in_is_not_rendered(expression: str) ->
      "{{ link(contact.v) }}", "{{ contact.v | default(contact.w) }}", "{{ contact }}", "{{ nobody }}",
      "{{ unsubscribe_url | default('') }}", "{{ contact.items }}",
      "{{ contact.v | upper | upper | upper | upper | upper }}",
-     "{{ contact.v }}" * 65, "{{ step }}" * 101, "{{ link('no address') }}", "{{ contact.v if contact.v else 'a' }}", "{{ -contact.v }}"],
+     "{{ contact.v }}" * 65, "{{ step }}" * 101, "{{ link('no address') }}",
+     "{{ contact.v if contact.v else 'a' }}", "{{ -contact.v }}"],
 )  # fmt: skip
 def test_anything_else_is_rendered(source: str) -> None:
     assert skeleton_of(CompiledTemplate("t", source, is_html=False), constant_names(SURROUNDINGS)) is None
