@@ -17,6 +17,7 @@ from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.errors import ChannelError, RefusedError, StoreError
+from campaignctl.message.links import Signer
 from campaignctl.ports import Channel
 from campaignctl.project import ProjectFile, unset_variable
 from campaignctl.store.database import open_sqlite
@@ -100,10 +101,18 @@ def daemon_for(
         spill = SpillFile(path.with_name(path.name + ".spill"))
         _recovered(store, spill, epoch, rules, clock)
         try:
-            yield Daemon(Engine(store, Dispatcher(store, channel, epoch, rules, spill)), clock, show)
+            dispatcher = Dispatcher(store, channel, epoch, rules, spill)
+            yield Daemon(Engine(store, dispatcher, _signer(store, clock)), clock, show)
         finally:
             channel.close()
             store.end_epoch(epoch, clock.now())
+
+
+def _signer(store: SqlStore, clock: Clock) -> Signer:
+    """What signs the links of messages: the newest key of the store, which has one from now on."""
+    with store.writing() as ledger:
+        ledger.ensure_signing_key(clock.now())
+        return Signer(*ledger.signing_keys()[0])
 
 
 def _recovered(store: SqlStore, spill: SpillFile, epoch: int, rules: SendingRules, clock: Clock) -> None:

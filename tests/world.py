@@ -18,6 +18,7 @@ from campaignctl.engine.daemon import Daemon, Until
 from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine, TickReport
+from campaignctl.message.links import Signer
 from campaignctl.ports import LiveCampaign, Outcome, Outgoing, Store, Verdict
 from campaignctl.project import PROJECT_FILE, ProjectFile, load_project
 from campaignctl.publishing import Publication
@@ -137,7 +138,7 @@ class World:
     def stop(self, name: str) -> StopReport:
         return stop(self.store, name, actor="tester", now=self.clock.now())
 
-    def daemon(self, *, may_repeat: bool = True, store: Store | None = None) -> Daemon:
+    def daemon(self, *, may_repeat: bool = True, store: Store | None = None, signer: Signer | None = None) -> Daemon:
         """A daemon that has just been started; on *store* where the test watches it."""
         epoch = self.store.begin_epoch("test", 1, self.clock.now())
         with self.store.writing() as ledger:
@@ -147,7 +148,7 @@ class World:
         self.spill.keep([])
         rules = replace(SendingRules.of(self.project.project), may_repeat=may_repeat)
         used = store or self.store
-        engine = Engine(used, Dispatcher(used, self.email, epoch, rules, self.spill))
+        engine = Engine(used, Dispatcher(used, self.email, epoch, rules, self.spill), signer)
         return Daemon(engine, self.clock, self.reports.append)
 
     def run_until(self, wall: str, daemon: Daemon | None = None) -> None:

@@ -14,6 +14,7 @@ from campaignctl.engine.lateness import Late, verdict_on
 from campaignctl.engine.messages import Messages
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.flow.tree import Stop, stops
+from campaignctl.message.links import Signer
 from campaignctl.ports import Cohort, Ledger, LiveCampaign, LiveStep, Store
 
 # After so long a pass looks whether other steps have become due.
@@ -51,8 +52,10 @@ class _Running:
 class Engine:
     """Runs campaigns: knows the store and the channel, and is told the time."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher) -> None:
+    def __init__(self, store: Store, dispatcher: Dispatcher, signer: Signer | None = None) -> None:
+        """*signer* makes the links of messages, where the project has an address for them."""
         self._store = store
+        self._signer = signer
         self._dispatcher = dispatcher
         self._versions: dict[tuple[int, int], _Running] = {}
         self._blocked_until: dict[int, datetime] = {}  # steps whose rate or hours do not let them go on
@@ -85,7 +88,7 @@ class Engine:
         key = (campaign.id, campaign.version)
         if key not in self._versions:
             version = ledger.version(campaign, campaign.version)
-            self._versions[key] = _Running(Messages(version), tuple(stops(version.campaign)))
+            self._versions[key] = _Running(Messages(version, self._signer), tuple(stops(version.campaign)))
         return self._versions[key]
 
     def _begin_due_steps(self, campaign: LiveCampaign, now: datetime, report: TickReport) -> None:

@@ -8,7 +8,8 @@ from typing import Any, Final
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 
-from campaignctl.message.sandbox import CompiledTemplate, Sandbox, TemplateSyntaxProblem
+from campaignctl.message.metering import TemplateSyntaxProblem
+from campaignctl.message.sandbox import CompiledTemplate, Sandbox
 
 NAMES: Final = frozenset(
     {"contact", "data", "gate", "campaign", "step", "link", "unsubscribe_url", "view_url", "postal_address"}
@@ -17,11 +18,16 @@ NAMES: Final = frozenset(
 
 @dataclass
 class Inspection:
-    """Problems with their lines, and the attributes of the contact that are used."""
+    """
+    Problems with their lines, and the attributes of the contact that are used.
+
+    `view_url` are the lines that need the address of the message in a browser.
+    """
 
     problems: list[tuple[str, int]] = field(default_factory=list)
     unknown_names: list[tuple[str, int]] = field(default_factory=list)
     attributes: list[tuple[str, int]] = field(default_factory=list)
+    view_url: list[int] = field(default_factory=list)
     known_names: frozenset[str] = NAMES
 
 
@@ -47,9 +53,11 @@ class _InspectingSandbox(Sandbox):
         self.undeclared: set[str] = set()
         self.names: list[tuple[str, int]] = []
         self.attributes: list[tuple[str, int]] = []
+        self.allows_no_view = False
 
     def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> Any:
         self.names = [(each.name, each.lineno) for each in source.find_all(nodes.Name)]
+        self.allows_no_view = any(map(_allows_none, source.find_all((nodes.Filter, nodes.Test))))
         for dotted in source.find_all(nodes.Getattr):
             if _is_contact(dotted.node):
                 self.attributes.append((dotted.attr, dotted.lineno))
@@ -68,7 +76,21 @@ def inspected(source: str) -> Inspection:
         return Inspection(problems=[(problem.message, problem.line)])
     unknown = sorted(sandbox.undeclared - NAMES)
     lines = dict(reversed(sandbox.names))  # the first line of each
-    return Inspection(unknown_names=[(name, lines.get(name, 1)) for name in unknown], attributes=sandbox.attributes)
+    return Inspection(
+        unknown_names=[(name, lines.get(name, 1)) for name in unknown],
+        attributes=sandbox.attributes,
+        view_url=[line for name, line in sandbox.names if name == "view_url" and not sandbox.allows_no_view],
+    )
+
+
+def _allows_none(node: nodes.Node) -> bool:
+    """Whether a template says itself what to do without a `view_url`."""
+    match node:
+        case nodes.Filter(node=nodes.Name(name="view_url"), name="default" | "d"):
+            return True
+        case nodes.Test(node=nodes.Name(name="view_url"), name="defined" | "undefined"):
+            return True
+    return False
 
 
 def _is_contact(node: nodes.Node) -> bool:

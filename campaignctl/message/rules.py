@@ -18,7 +18,7 @@ _ALWAYS_KNOWN = frozenset({"id", "email", "phone"})
 
 
 def messages_can_be_made(file: CampaignFile, known: Known) -> Iterator[Problem]:
-    """C401 to C408, for every e-mail of the campaign."""
+    """C401 to C409, for every e-mail of the campaign."""
     for path, step in placed_steps(file):
         if isinstance(step, EmailStep):
             here = (*path, "email")
@@ -140,6 +140,9 @@ def _troubles(source: str, known: Known) -> Iterator[tuple[str, str, str, int]]:
             did_you_mean(name, known_names, f"templates know {listed(known_names, 'and')}"),
             line,
         )
+    if found.view_url and not known.project.public_url:
+        hint = "add `public_url` to campaignctl.yaml, or take `view_url` out"
+        yield "C409", "`view_url` needs the address at which the service is reachable", hint, found.view_url[0]
     if known.attributes is not None:
         for name, line in found.attributes:
             if name.lower() not in known.attributes and name not in _ALWAYS_KNOWN:

@@ -197,4 +197,5 @@ WRONG: dict[str, list[Wrong]] = {
         Wrong(SHORT, body="Hello {{ unsubscribe_url }}"),
         Wrong(SHORT, project=("postal_address: 1 rue de la Paix, Paris\n", "")),
     ],
+    "C409": [Wrong(SHORT, body="{{ view_url }} {{ unsubscribe_url }} {{ postal_address }}")],
 }
