@@ -150,8 +150,7 @@ class Cohort:
     turn: Turn | None
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A delivery that may be sent, with its contact as templates see it."""
 
     contact_id: int
@@ -182,8 +181,7 @@ class Result:
     suppresses: bool = False
 
 
-@dataclass(frozen=True)
-class Finished:
+class Finished(NamedTuple):
     """A try that has ended: whose delivery it was, by which epoch, what it means, and when that was known."""
 
     step_id: int

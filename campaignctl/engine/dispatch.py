@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from campaignctl.engine.breaker import FIRST_MESSAGES, bounces_too_often
 from campaignctl.engine.destinations import Destinations, domain_of
@@ -53,16 +53,14 @@ class Dispatched:
 _Prepared = tuple[Candidate, Outgoing | RenderError]
 
 
-@dataclass(frozen=True)
-class _Flight:
+class _Flight(NamedTuple):
     """A message that the channel has."""
 
     queue: StepQueue
     candidate: Candidate
 
 
-@dataclass(frozen=True)
-class _Landed:
+class _Landed(NamedTuple):
     """A message whose outcome is known, and not yet written down."""
 
     queue: StepQueue

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 from sqlalchemy.pool import StaticPool
 
 from campaignctl.errors import StoreError
@@ -88,8 +88,14 @@ class Database:
                 connection.exec_driver_sql("COMMIT")
         except (IntegrityError, ProgrammingError):
             raise  # a bug of ours, not the world's doing
-        except DatabaseError as failure:
+        except (DatabaseError, self._drivers_failure) as failure:
             raise store_failure(failure) from failure
+
+    @property
+    def _drivers_failure(self) -> type[Exception]:
+        """What the driver raises for the world's doing, where a statement is its own."""
+        failure: type[Exception] = self.engine.dialect.loaded_dbapi.OperationalError
+        return failure
 
     def close(self) -> None:
         self.engine.dispose()
@@ -201,7 +207,7 @@ def _file_system_of(folder: Path) -> str:
     return next((kinds[place] for place in (folder, *folder.parents) if place in kinds), "")
 
 
-def store_failure(failure: SQLAlchemyError) -> StoreError:
+def store_failure(failure: Exception) -> StoreError:
     """A database's failure in our words."""
     said = str(getattr(failure, "orig", failure)).lower()
     if "not a database" in said or "malformed" in said:

@@ -64,9 +64,8 @@ class SpillFile:
 
 
 def _line(finished: Finished) -> bytes:
-    written = asdict(finished)
-    written["at"] = stored(finished.at)
-    written["result"]["next_attempt_at"] = stored(finished.result.next_attempt_at)
+    result = asdict(finished.result) | {"next_attempt_at": stored(finished.result.next_attempt_at)}
+    written = finished._asdict() | {"at": stored(finished.at), "result": result}
     return json.dumps(written).encode() + b"\n"
 
 
