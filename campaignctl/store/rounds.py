@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam
 from sqlalchemy.sql.elements import ClauseElement
 
-
 # A statement's text, the names of its values in their order, and those values that are its own.
 _Written = tuple[str, Sequence[str], Mapping[str, Any]]
 
