@@ -23,39 +23,32 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    or_,
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert as insert_or_update
 from sqlalchemy.sql.elements import ClauseElement
 
 from campaignctl.flow.rates import FrequencyCap
 from campaignctl.flow.states import CampaignState, DeliveryState, StepState
 from campaignctl.ports import Candidate, Claim, Cohort, Finished, Result
+from campaignctl.store.candidates import CandidateReader, candidates_of
 from campaignctl.store.conditions import matches
-from campaignctl.store.instants import instant, stored
-from campaignctl.store.lists import KEY_COLUMN, ContactList, value_of
+from campaignctl.store.instants import stored
+from campaignctl.store.limits import LimitStatements
+from campaignctl.store.lists import ContactList
 from campaignctl.store.members import MemberStatements, circumstances
 from campaignctl.store.rounds import RoundStatement
 from campaignctl.store.suppressions import EMAIL, suppress
 from campaignctl.store.tables import (
     campaigns,
     deliveries,
-    lists,
     orphan_outcomes,
-    rate_marks,
     steps,
     suppressions,
 )
 
 MAY_BE_TRIED: Final = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.UNCERTAIN)
 NOT_STOPPED: Final = (CampaignState.ACTIVE, CampaignState.COMPLETED)
-
-_LEFT: Final = (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.UNCERTAIN)
-
-# So long after its step has ended a refused message may still leave.
-_MAY_LEAVE_AFTER: Final = timedelta(days=5)
 
 # The clock inside conditions ("in the last 30 days") may stand still this long.
 _KEPT_FOR: Final = timedelta(seconds=5)
@@ -160,7 +153,7 @@ class Prepared:
         return self.made_at <= now < self.made_at + _KEPT_FOR
 
 
-class ClaimStatements(MemberStatements):
+class ClaimStatements(MemberStatements, LimitStatements):
     """What the delivery loop asks and writes."""
 
     connection: Connection
@@ -195,7 +188,7 @@ class ClaimStatements(MemberStatements):
         if not candidates:
             return []
         facts = self._facts(cohort, candidates, now)
-        recent = {} if cap is None else self._recent_messages(cohort, candidates, now - cap.per)
+        recent = {} if cap is None else self.recent_messages(cohort, candidates, now - cap.per)
         claims: list[Claim] = []
         granted: list[int] = []
         skipped: dict[str, list[int]] = {}
@@ -261,44 +254,6 @@ class ClaimStatements(MemberStatements):
             ],
         )
 
-    def rate_marks(self) -> dict[str, datetime]:
-        """From when on the next message by each rate is in time."""
-        rows = self.connection.execute(select(rate_marks.c.name, rate_marks.c.in_time_at))
-        return {row.name: instant(row.in_time_at) for row in rows}
-
-    def keep_rate_marks(self, marks: Mapping[str, datetime]) -> None:
-        """Remember these for a daemon that comes after."""
-        written = insert_or_update(rate_marks)
-        self.connection.execute(
-            written.on_conflict_do_update(set_={"in_time_at": written.excluded.in_time_at}),
-            [{"name": name, "in_time_at": stored(at)} for name, at in marks.items()],
-        )
-
-    def _recent_messages(self, cohort: Cohort, candidates: Sequence[Candidate], since: datetime) -> Mapping[int, int]:
-        """How many messages each contact was sent, or may have been sent, in this time by any campaign of the list."""
-        of_list = (
-            select(steps.c.id)
-            .join(campaigns, campaigns.c.id == steps.c.campaign_id)
-            .join(lists, lists.c.id == campaigns.c.list_id)
-            .where(
-                lists.c.name == cohort.campaign.list_name,
-                steps.c.started_at.is_not(None),
-                # What was refused for now may leave after its step has ended.
-                or_(steps.c.finished_at.is_(None), steps.c.finished_at >= stored(since - _MAY_LEAVE_AFTER)),
-            )
-        )
-        rows = self.connection.execute(
-            select(deliveries.c.contact_id, func.count().label("messages"))
-            .where(
-                deliveries.c.step_id.in_(of_list),
-                deliveries.c.contact_id.in_([candidate.contact_id for candidate in candidates]),
-                deliveries.c.state.in_([state.value for state in _LEFT]),
-                deliveries.c.changed_at >= stored(since),
-            )
-            .group_by(deliveries.c.contact_id)
-        )
-        return {row.contact_id: row.messages for row in rows}
-
     def _orphaned(self, alike: Sequence[Finished]) -> list[Finished]:
         """Those of *alike* whose delivery their epoch did not hold any more, with their outcomes kept."""
         first = alike[0]
@@ -345,7 +300,7 @@ class ClaimStatements(MemberStatements):
             kept = Prepared(
                 now,
                 contacts,
-                _candidates_of(cohort, contacts),
+                candidates_of(cohort, contacts),
                 CandidateReader(cohort, contacts),
                 _about(partial(_facts_of, cohort, contacts, now)),
             )
@@ -359,61 +314,6 @@ def _alike(finished: Sequence[Finished]) -> dict[tuple[int, int, datetime, Resul
     for each in finished:
         found.setdefault((each.step_id, each.epoch, each.at, each.result), []).append(each)
     return found
-
-
-def with_contacts(contacts: ContactList) -> Select[Any]:
-    """Deliveries joined with what is known of their contacts."""
-    return select(deliveries.c.contact_id, deliveries.c.made_at, deliveries.c.attempts, *contacts.table.columns).join(
-        contacts.table, contacts.table.c.id == deliveries.c.contact_id
-    )
-
-
-class CandidateReader:
-    """Makes what the engine sees of rows of `with_contacts`."""
-
-    def __init__(self, cohort: Cohort, contacts: ContactList) -> None:
-        email = cohort.version.content.contacts.email
-        attribute = None if email is None else contacts.attribute(email)
-        self._address = None if attribute is None else attribute.name
-        places = {column.name: place for place, column in enumerate(contacts.table.columns, _BEFORE_ATTRIBUTES)}
-        self._key = places[KEY_COLUMN]
-        self._values = [
-            (attribute.name, places[attribute.column], value_of(attribute.type))
-            for attribute in contacts.attributes.values()
-        ]
-        self._made_at = (0, instant(0))
-
-    def candidate(self, row: Sequence[Any]) -> Candidate:
-        """The delivery in *row*."""
-        values = {
-            name: row[place] if convert is None else convert(row[place])
-            for name, place, convert in self._values
-            if row[place] is not None
-        }
-        address = values.get(self._address) if self._address else None
-        contact_id, made_at, attempts = row[:_BEFORE_ATTRIBUTES]
-        if made_at != self._made_at[0]:
-            # Those of one step were nearly all made at once.
-            self._made_at = (made_at, instant(made_at))
-        return Candidate(
-            contact_id, row[self._key], None if address is None else str(address), values, self._made_at[1], attempts
-        )
-
-
-_BEFORE_ATTRIBUTES: Final = 3  # columns of the delivery in `with_contacts`
-
-
-def _candidates_of(cohort: Cohort, contacts: ContactList) -> Select[Any]:
-    return (
-        with_contacts(contacts)
-        .where(
-            deliveries.c.step_id == cohort.step.id,
-            deliveries.c.state == bindparam("state"),
-            deliveries.c.next_attempt_at <= bindparam("now"),
-        )
-        .order_by(deliveries.c.next_attempt_at, deliveries.c.contact_id)
-        .limit(bindparam("limit"))
-    )
 
 
 def _facts_of(cohort: Cohort, contacts: ContactList, now: datetime, these: ColumnElement[bool]) -> Select[Any]:

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, and_, func, insert, literal, select, update
 
 from campaignctl.flow.states import DeliveryState
 from campaignctl.ports import Candidate, Cohort, LiveCampaign, LiveStep
-from campaignctl.store.claims import MAY_BE_TRIED, CandidateReader, ClaimStatements
+from campaignctl.store.candidates import CandidateReader
+from campaignctl.store.claims import MAY_BE_TRIED, ClaimStatements
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.members import in_cohort
 from campaignctl.store.tables import deliveries, members

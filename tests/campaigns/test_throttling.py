@@ -9,7 +9,7 @@ import pytest
 from world import World
 
 from campaignctl.flow.states import CampaignState
-from campaignctl.ports import Outgoing
+from campaignctl.ports import Outgoing, Verdict
 
 HEAD = "campaign: sale\nlist: customers\nstarter: {segment: {attribute: email, exists: true}}\nsteps:\n"
 
@@ -116,6 +116,16 @@ def test_a_frequency_cap_counts_messages_of_all_campaigns_of_the_list(world: Wor
     world.run_until("2026-12-10 00:00")
     assert world.deliveries("first", "later") == {"sent": 2}
     assert world.campaign("four").state is CampaignState.COMPLETED
+
+
+def test_a_message_that_may_have_left_does_not_use_up_its_own_cap(world: World) -> None:
+    """It is tried again with the same Message-ID: for the contact it is one message."""
+    project(world, "send: {frequency_cap: {messages: 1, per: 7d}}\n")
+    world.contacts(people(1))
+    world.email.answer("u0@example.org", Verdict.UNCERTAIN)
+    world.publish(HEAD + email("first", "2026-12-01 10:00"))
+    world.run_until("2026-12-02 00:00")
+    assert world.deliveries("first") == {"sent": 1}
 
 
 def test_a_campaign_with_many_messages_does_not_keep_a_small_one_waiting(world: World) -> None:

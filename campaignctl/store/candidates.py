@@ -1,0 +1,68 @@
+"""Deliveries that may be tried, together with what is known of their contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Select, bindparam, select
+
+from campaignctl.ports import Candidate, Cohort
+from campaignctl.store.instants import instant
+from campaignctl.store.lists import KEY_COLUMN, ContactList, value_of
+from campaignctl.store.tables import deliveries
+
+
+def with_contacts(contacts: ContactList) -> Select[Any]:
+    """Deliveries joined with what is known of their contacts."""
+    return select(deliveries.c.contact_id, deliveries.c.made_at, deliveries.c.attempts, *contacts.table.columns).join(
+        contacts.table, contacts.table.c.id == deliveries.c.contact_id
+    )
+
+
+class CandidateReader:
+    """Makes what the engine sees of rows of `with_contacts`."""
+
+    def __init__(self, cohort: Cohort, contacts: ContactList) -> None:
+        email = cohort.version.content.contacts.email
+        attribute = None if email is None else contacts.attribute(email)
+        self._address = None if attribute is None else attribute.name
+        places = {column.name: place for place, column in enumerate(contacts.table.columns, _BEFORE_ATTRIBUTES)}
+        self._key = places[KEY_COLUMN]
+        self._values = [
+            (attribute.name, places[attribute.column], value_of(attribute.type))
+            for attribute in contacts.attributes.values()
+        ]
+        self._made_at = (0, instant(0))
+
+    def candidate(self, row: Sequence[Any]) -> Candidate:
+        """The delivery in *row*."""
+        values = {
+            name: row[place] if convert is None else convert(row[place])
+            for name, place, convert in self._values
+            if row[place] is not None
+        }
+        address = values.get(self._address) if self._address else None
+        contact_id, made_at, attempts = row[:_BEFORE_ATTRIBUTES]
+        if made_at != self._made_at[0]:
+            # Those of one step were nearly all made at once.
+            self._made_at = (made_at, instant(made_at))
+        return Candidate(
+            contact_id, row[self._key], None if address is None else str(address), values, self._made_at[1], attempts
+        )
+
+
+_BEFORE_ATTRIBUTES: Final = 3  # columns of the delivery in `with_contacts`
+
+
+def candidates_of(cohort: Cohort, contacts: ContactList) -> Select[Any]:
+    return (
+        with_contacts(contacts)
+        .where(
+            deliveries.c.step_id == cohort.step.id,
+            deliveries.c.state == bindparam("state"),
+            deliveries.c.next_attempt_at <= bindparam("now"),
+        )
+        .order_by(deliveries.c.next_attempt_at, deliveries.c.contact_id)
+        .limit(bindparam("limit"))
+    )
