@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from campaignctl.campaign.when import When, zone_named
 from campaignctl.clock import SetClock
+from campaignctl.contacts.event_file import import_events
 from campaignctl.contacts.importing import ImportReport, import_contacts
 from campaignctl.contacts.source import Source
 from campaignctl.engine.daemon import Until
@@ -17,7 +16,6 @@ from campaignctl.engine.tick import TickReport
 from campaignctl.message.address import normal_address
 from campaignctl.project import ProjectFile
 from campaignctl.publishing import Publication, frozen, publish
-from campaignctl.store.events import Event, EventKind
 from campaignctl.store.ledger import SqlStore
 from campaignctl.validation import check_file
 from campaignctl.wiring import daemon_for
@@ -63,20 +61,7 @@ class FastTime:
 
     def bring_events(self, file: Path) -> None:
         """Bring in the events of a file, as `campaignctl events import` does."""
-        given = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
-        events = [
-            Event(
-                each["step"],
-                each["contact"],
-                EventKind(each["event"]),
-                When.parse(each["at"]).at(zone_named("UTC")),
-                each.get("url", ""),
-                each.get("machine", False),
-            )
-            for each in given
-        ]
-        with self.store.writing() as ledger:
-            ledger.add_events(given[0]["campaign"], events, self.clock.now())
+        import_events(self.store, Source(file), self.clock.now())
 
     def run_until(self, end: datetime, show: Callable[[datetime, TickReport], None]) -> None:
         """Let time pass to *end*, from one thing that is due to the next."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,7 +10,9 @@ from pathlib import Path
 
 from campaignctl.campaign.when import When, zone_named
 from campaignctl.clock import SetClock
+from campaignctl.contacts.event_file import import_events
 from campaignctl.contacts.importing import ImportReport
+from campaignctl.contacts.source import Source
 from campaignctl.demo import FastTime
 from campaignctl.engine.daemon import Daemon, Until
 from campaignctl.engine.dispatch import Dispatcher
@@ -20,7 +23,7 @@ from campaignctl.project import PROJECT_FILE, ProjectFile, load_project
 from campaignctl.publishing import Publication
 from campaignctl.stopping import StopReport, stop
 from campaignctl.store.database import open_sqlite
-from campaignctl.store.events import Event, EventKind, EventOutcome
+from campaignctl.store.events import EventOutcome
 from campaignctl.store.ledger import SqlStore
 from campaignctl.validation import Checked, check_file
 
@@ -149,9 +152,16 @@ class World:
         self.clock.set_to(end)
 
     def event(self, step: str, contact: str, kind: str, campaign: str = "sale", **more: object) -> EventOutcome:
-        event = Event(step, contact, EventKind(kind), self.clock.now(), **more)  # type: ignore[arg-type] # named by tests
-        with self.store.writing() as ledger:
-            return ledger.add_events(campaign, [event], self.clock.now())[0]
+        line = {
+            "campaign": campaign,
+            "step": step,
+            "contact": contact,
+            "event": kind,
+            "at": self.clock.now().isoformat(),
+        }
+        file = self.write("event.ndjson", json.dumps(line | more))
+        (outcome,) = import_events(self.store, Source(file), self.clock.now()).outcomes.elements()
+        return outcome
 
     def campaign(self, name: str = "sale") -> LiveCampaign:
         with self.store.reading() as ledger:

@@ -12,6 +12,7 @@ import typer
 
 from campaignctl.campaign.attribute import AttributeType
 from campaignctl.cli.options import (
+    EncodingOption,
     Format,
     FormatOption,
     ProjectOption,
@@ -24,7 +25,8 @@ from campaignctl.cli.screen import say
 from campaignctl.cli.show import document, table
 from campaignctl.clock import SystemClock
 from campaignctl.contacts.exporting import ExportFormat, export_contacts
-from campaignctl.contacts.importing import ImportReport, import_contacts
+from campaignctl.contacts.importing import ImportReport, RowsRejectedError, import_contacts
+from campaignctl.contacts.rejected_file import rejected_file
 from campaignctl.contacts.source import Format as FileFormat
 from campaignctl.contacts.source import Source
 from campaignctl.diagnostics import did_you_mean
@@ -37,7 +39,7 @@ from campaignctl.wiring import opened_store, store_path
 app = command_app()
 ListArgument = Annotated[str, typer.Argument(metavar="LIST", help="A list of the project.")]
 
-# So many rejected rows are shown; the JSON form holds more.
+# So many rejected rows are shown to people.
 _SHOWN = 20
 
 
@@ -48,10 +50,14 @@ def import_command(
     input_format: Annotated[
         FileFormat | None, typer.Option("--input-format", help="Its form, if its name does not tell.")
     ] = None,
-    encoding: Annotated[str, typer.Option("--encoding", help="The encoding of a text file.")] = "utf-8",
+    encoding: EncodingOption = "utf-8",
     table_name: Annotated[str | None, typer.Option("--table", help="The table of a SQLite database.")] = None,
     types: Annotated[
         list[str] | None, typer.Option("--type", metavar="ATTRIBUTE=TYPE", help="The type of a new attribute.")
+    ] = None,
+    is_strict: Annotated[bool, typer.Option("--strict", help="Import all rows or none.")] = False,
+    rejected: Annotated[
+        Path | None, typer.Option("--rejected", metavar="FILE", help="Write all rejected rows there, as CSV.")
     ] = None,
     format_: FormatOption = Format.TEXT,
     project: ProjectOption = None,
@@ -60,29 +66,49 @@ def import_command(
     """
     Bring contacts in: new ones are added, known ones (by key) changed.
 
-    Rows that cannot be taken are reported with their line and reason; the list
-    changes when the whole file was read, or not at all.
+    A column that the file lacks keeps its values; an empty cell takes a value
+    away. The list changes when the whole file was read, or not at all.
+
+    Rows that cannot be taken are left out and reported with line and reason,
+    and the exit code is 0. With --strict they make it 1, and nothing is imported.
 
     Example: campaignctl contacts import customers contacts.csv
     """
     opened = opened_project(project)
     settings = _settings(opened, list_name)
     clock = SystemClock()
-    with opened_store(store_path(opened, store), clock) as the_store, _progress(file) as progress:
-        report = import_contacts(
-            the_store.database,
-            Source(file, input_format, encoding, table_name),
-            list_name=list_name,
-            key=settings.key,
-            email=settings.email,
-            phone=settings.phone,
-            normal_address=normal_address,
-            types=dict(_type(each) for each in types or []),
-            now=clock.now(),
-            progress=progress,
-            actor=actor(),
-        )
-    _show(report, list_name, format_)
+    known_types = dict(_type(each) for each in types or [])
+    try:
+        with (
+            rejected_file(rejected, file) as on_rejected,
+            opened_store(store_path(opened, store), clock) as the_store,
+            _progress(file) as progress,
+        ):
+            report = import_contacts(
+                the_store.database,
+                Source(file, input_format, encoding, table_name),
+                list_name=list_name,
+                key=settings.key,
+                email=settings.email,
+                phone=settings.phone,
+                normal_address=normal_address,
+                types=known_types,
+                now=clock.now(),
+                progress=progress,
+                on_rejected=on_rejected,
+                is_strict=is_strict,
+                actor=actor(),
+            )
+    except RowsRejectedError as refused:
+        if format_ is Format.JSON:
+            _show_document(refused.report, is_imported=False)
+        else:
+            _show_rejected(refused.report)
+        raise
+    if format_ is Format.JSON:
+        _show_document(report, is_imported=True)
+    else:
+        _show(report, list_name)
 
 
 def _settings(project: ProjectFile, list_name: str) -> ListSettings:
@@ -119,11 +145,11 @@ def _progress(file: Path) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(task, completed=done)
 
 
-def _show(report: ImportReport, list_name: str, format_: Format) -> None:
-    rejected = [vars(row) for row in report.rejected]
-    if format_ is Format.JSON:
-        document(**{**vars(report), "rejected": rejected})
-        return
+def _show_document(report: ImportReport, *, is_imported: bool) -> None:
+    document(imported=is_imported, **{**vars(report), "rejected": [vars(row) for row in report.rejected]})
+
+
+def _show(report: ImportReport, list_name: str) -> None:
     print(f"{report.read} rows read in {report.seconds:.1f} s into `{list_name}`:")
     print(f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged.")
     print(f"{report.rejected_count} rejected.")
@@ -133,10 +159,14 @@ def _show(report: ImportReport, list_name: str, format_: Format) -> None:
         say(f"the column `{header}` is the attribute `{name}`")
     if report.shared_addresses:
         say(f"{report.shared_addresses} addresses belong to several contacts: each of these gets each message")
+    _show_rejected(report)
+
+
+def _show_rejected(report: ImportReport) -> None:
     for row in report.rejected[:_SHOWN]:
         say(f"line {row.line}: {row.reason}: {row.detail}")
     if report.rejected_count > _SHOWN:
-        say(f"… and {report.rejected_count - _SHOWN} more: `--format json` shows them")
+        say(f"… and {report.rejected_count - _SHOWN} more: `--rejected FILE` writes them all")
 
 
 @app.command("export")

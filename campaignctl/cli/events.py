@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from campaignctl.campaign.when import When, zone_named
-from campaignctl.cli.options import ProjectOption, StoreOption, command_app, opened_project
+from campaignctl.cli.options import (
+    EncodingOption,
+    Format,
+    FormatOption,
+    ProjectOption,
+    StoreOption,
+    command_app,
+    opened_project,
+)
+from campaignctl.cli.show import document
 from campaignctl.clock import SystemClock
-from campaignctl.errors import UsageError, WorkFailedError
-from campaignctl.store.events import Event, EventKind, EventOutcome
+from campaignctl.contacts.event_file import EventReport, import_events
+from campaignctl.contacts.source import Format as FileFormat
+from campaignctl.contacts.source import Source
+from campaignctl.store.events import EventOutcome
 from campaignctl.wiring import opened_store, store_path
 
 app = command_app()
+
+_LOST = {
+    EventOutcome.NO_STEP: "no such campaign or step",
+    EventOutcome.NO_CONTACT: "the list has no such contact",
+    EventOutcome.NO_DELIVERY: "the step made no message for that contact",
+}
 
 
 @app.callback()
@@ -27,6 +41,9 @@ def events_group() -> None:
 @app.command("import")
 def import_command(
     file: Annotated[Path, typer.Argument(help="NDJSON: campaign, step, contact, event, at; url, machine, hard.")],
+    encoding: EncodingOption = "utf-8",
+    is_trial: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")] = False,
+    format_: FormatOption = Format.TEXT,
     project: ProjectOption = None,
     store: StoreOption = None,
 ) -> None:
@@ -35,50 +52,35 @@ def import_command(
 
     One JSON object a line: {"campaign": "spring-sale", "step": "invitation",
     "contact": "c-17", "event": "click", "at": "2026-12-01T09:30Z", "url": "…"}.
-    A line that cannot be read changes nothing at all.
+    A line that cannot be read changes nothing at all. Whoever unsubscribed,
+    complained or has no such address any more ("event": "bounce", "hard": true)
+    is suppressed at once.
 
     Example: campaignctl events import events.ndjson
     """
-    try:
-        lines = file.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as failure:
-        raise UsageError("S220", f"`{file}` cannot be read as text", "check the path and its encoding") from failure
-    brought: dict[str, list[Event]] = {}
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            campaign, event = _event(number, line)
-            brought.setdefault(campaign, []).append(event)
-    outcomes: Counter[EventOutcome] = Counter()
     clock = SystemClock()
-    with opened_store(store_path(opened_project(project), store), clock) as the_store, the_store.writing() as ledger:
-        for campaign, events in brought.items():
-            outcomes.update(ledger.add_events(campaign, events, clock.now()))
+    with opened_store(store_path(opened_project(project), store), clock) as the_store:
+        source = Source(file, FileFormat.NDJSON, encoding)
+        report = import_events(the_store, source, clock.now(), is_trial=is_trial)
+    _show(report, format_, is_trial)
+
+
+def _show(report: EventReport, format_: Format, is_trial: bool) -> None:
+    outcomes = report.outcomes
+    if format_ is Format.JSON:
+        document(
+            read=report.read,
+            added=outcomes[EventOutcome.ADDED],
+            known=outcomes[EventOutcome.KNOWN],
+            left_out={outcome: outcomes[outcome] for outcome in _LOST},
+            newly_suppressed=report.newly_suppressed,
+            dry_run=is_trial,
+        )
+        return
     print(f"{outcomes[EventOutcome.ADDED]} events are new, {outcomes[EventOutcome.KNOWN]} were known.")
     for outcome, sentence in _LOST.items():
         if outcomes[outcome]:
             print(f"{outcomes[outcome]} were left out: {sentence}.")
-
-
-_LOST = {
-    EventOutcome.NO_STEP: "no such campaign or step",
-    EventOutcome.NO_CONTACT: "the list has no such contact",
-    EventOutcome.NO_DELIVERY: "the step made no message for that contact",
-}
-
-
-def _event(number: int, line: str) -> tuple[str, Event]:
-    try:
-        given: Any = json.loads(line)
-        event = Event(
-            step=str(given["step"]),
-            contact_key=str(given["contact"]),
-            kind=EventKind(given["event"]),
-            at=When.parse(given["at"]).at(zone_named("UTC")),
-            url=str(given.get("url", "")),
-            is_machine=given.get("machine", False) is True,
-            is_hard=given.get("hard", False) is True,
-        )
-        return str(given["campaign"]), event
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as failure:
-        hint = "write one like in `campaignctl events import --help`; nothing was changed"
-        raise WorkFailedError("S221", f"line {number} is no event", hint) from failure
+    print(f"{report.newly_suppressed} addresses are newly suppressed.")
+    if is_trial:
+        print("Nothing was changed: import without --dry-run does it.")

@@ -43,6 +43,7 @@ class RowsFormat(StrEnum):
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to show it.")]
 RowsFormatOption = Annotated[RowsFormat, typer.Option("--format", help="How to show it.")]
+EncodingOption = Annotated[str, typer.Option("--encoding", help="The encoding of a text file.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 

@@ -28,7 +28,9 @@ _STYLES = {
 
 def document(**fields: Any) -> None:
     """A JSON document of the contract, on stdout."""
-    print(json.dumps({"version": 1} | fields, ensure_ascii=False, indent=2, default=_as_json))
+    text = json.dumps({"version": 1} | fields, ensure_ascii=False, indent=2, default=_as_json)
+    # Half of a character pair can only be written as JSON escapes it: `\ud800`.
+    print(text.encode("utf-8", "backslashreplace").decode())
 
 
 def lines(rows: Iterable[Mapping[str, Any]]) -> None:

@@ -7,9 +7,20 @@ from typing import Annotated
 
 import typer
 
-from campaignctl.cli.options import Format, FormatOption, ProjectOption, StoreOption, command_app, opened_project
+from campaignctl.cli.options import (
+    EncodingOption,
+    Format,
+    FormatOption,
+    ProjectOption,
+    StoreOption,
+    command_app,
+    opened_project,
+)
 from campaignctl.cli.show import document, table
 from campaignctl.clock import SystemClock
+from campaignctl.contacts.source import Format as FileFormat
+from campaignctl.contacts.source import Source
+from campaignctl.contacts.suppression_file import suppressions_in
 from campaignctl.errors import UsageError, WorkFailedError
 from campaignctl.message.address import normal_address
 from campaignctl.store.suppressions import EMAIL, all_suppressions, suppress, suppress_many, unsuppress
@@ -83,35 +94,29 @@ def list_command(format_: FormatOption = Format.TEXT, project: ProjectOption = N
 
 @app.command("import")
 def import_command(
-    file: Annotated[Path, typer.Argument(help="A text file with one address a line, or CSV with address,reason.")],
+    file: Annotated[Path, typer.Argument(help="One address a line, or CSV with a header: address, reason.")],
     reason: ReasonOption = "imported",
+    encoding: EncodingOption = "utf-8",
+    format_: FormatOption = Format.TEXT,
     project: ProjectOption = None,
     store: StoreOption = None,
 ) -> None:
     """
-    Suppress every address of a file; a line that is no address changes nothing at all.
+    Suppress every address of a file; a line that has none changes nothing at all.
 
-    Example: campaignctl suppress import unsubscribed.txt
+    An address that is suppressed already keeps its first reason.
+
+    Example: campaignctl suppress import unsubscribed.csv
     """
-    try:
-        lines = file.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as failure:
-        raise UsageError("S211", f"`{file}` cannot be read as text", "check the path and its encoding") from failure
-    rows = []
-    for number, line in enumerate(lines, 1):
-        written, _, why = line.partition(",")
-        if not written.strip() or (number == 1 and written.strip().lower() in ("address", "email")):
-            continue
-        address = normal_address(written.strip().strip('"'))
-        if address is None:
-            raise WorkFailedError(
-                "S212", f"line {number} is no address: `{written[:60]}`", "mend it; nothing was changed"
-            )
-        rows.append((address, why.strip().strip('"') or reason))
     clock = SystemClock()
     with opened_store(store_path(opened_project(project), store), clock) as the_store, the_store.writing() as ledger:
-        added = suppress_many(ledger.connection, EMAIL, rows, clock.now())
-    print(f"{added} addresses are newly suppressed, {len(rows) - added} were already.")
+        rows = suppressions_in(Source(file, FileFormat.CSV, encoding), reason)
+        counted = suppress_many(ledger.connection, EMAIL, rows, clock.now())
+    known = counted.read - counted.added
+    if format_ is Format.JSON:
+        document(read=counted.read, added=counted.added, known=known)
+    else:
+        print(f"{counted.added} addresses are newly suppressed, {known} were already.")
 
 
 def _address(text: str) -> str:

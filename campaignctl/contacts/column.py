@@ -87,10 +87,10 @@ class FileColumn:
     def _without_harm(self, cells: Sequence[Cell], faults: Faults) -> Sequence[Cell]:
         kept: list[Cell] = []
         for place, cell in enumerate(cells):
-            harm = cell and _harm(cell)
-            if harm:
-                faults.setdefault(place, (harm, f"in `{self.name}`"))
-            kept.append("" if harm else cell)
+            found = cell and harm(cell)
+            if found:
+                faults.setdefault(place, (found, f"in `{self.name}`"))
+            kept.append("" if found else cell)
         return kept
 
     def _normalised(self, cells: Sequence[Cell], faults: Faults) -> Sequence[Cell]:
@@ -138,7 +138,8 @@ def _is_harmless(joined: str, cells: int) -> bool:
     return len(joined) <= MAX_CELL_CHARACTERS or max(map(len, joined.split("\0"))) <= MAX_CELL_CHARACTERS
 
 
-def _harm(cell: str) -> Reason | None:
+def harm(cell: str) -> Reason | None:
+    """Why no value can be like that, if it cannot."""
     if "\0" in cell:
         return Reason.HAS_NUL
     if len(cell) > MAX_CELL_CHARACTERS:

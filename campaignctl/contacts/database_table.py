@@ -54,7 +54,9 @@ class TableReader:
                 yield sqlite_utils.Database(connection)
         except sqlite.Error as failure:
             raise WorkFailedError(
-                "S305", f"`{self._source.path}` is no readable SQLite database", "check the file, or say `--format`"
+                "S305",
+                f"`{self._source.path}` is no readable SQLite database",
+                "check the file, or say `--input-format`",
             ) from failure
 
     def _chosen(self, database: Any) -> str:

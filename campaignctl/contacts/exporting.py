@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
@@ -11,6 +10,7 @@ from typing import Any, TextIO, assert_never
 from sqlalchemy import Connection, select
 
 from campaignctl.campaign.attribute import AttributeType
+from campaignctl.contacts.separated import separated_writer
 from campaignctl.contacts.spreadsheet import quoted
 from campaignctl.store.instants import instant
 from campaignctl.store.lists import ContactList
@@ -107,7 +107,7 @@ def _instant(kept: int) -> str:
 
 
 def _write_separated(out: TextIO, names: Sequence[str], rows: Iterator[list[str]], separator: str) -> int:
-    writer = csv.writer(out, delimiter=separator, lineterminator="\n")
+    writer = separated_writer(out, separator)
     writer.writerow(names)
     count = 0
     for row in rows:

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, insert
@@ -84,6 +84,18 @@ class ImportReport:
     seconds: float
 
 
+class RowsRejectedError(WorkFailedError):
+    """A strict import met rows that it cannot take, and changed nothing; `report` tells which."""
+
+    def __init__(self, report: ImportReport) -> None:
+        super().__init__(
+            "S308",
+            f"{report.rejected_count} of {report.read} rows were rejected, and nothing was imported",
+            "mend them, or import the others without `--strict`",
+        )
+        self.report = report
+
+
 def import_contacts(
     database: Database,
     source: Source,
@@ -96,6 +108,8 @@ def import_contacts(
     now: datetime,
     types: Mapping[str, AttributeType] | None = None,
     progress: Callable[[int], None] = lambda _done: None,
+    on_rejected: Callable[[RejectedRow], None] = lambda _row: None,
+    is_strict: bool = False,
     actor: str = "",
 ) -> ImportReport:
     """
@@ -104,9 +118,11 @@ def import_contacts(
     A column that the file lacks keeps its values; an empty cell takes the value
     away. The list changes in one transaction after the whole file was read: an
     import that was interrupted changed nothing. *progress* is told how many
-    bytes of the file were worked through.
+    bytes of the file were worked through, and *on_rejected* each row that is
+    left out. A strict import leaves none out: it changes nothing instead.
 
     Raises:
+        RowsRejectedError: it is strict, and a row cannot be taken.
         UsageError: the file's kind, encoding or table has to be said.
         WorkFailedError: the file cannot be read, or not be trusted.
         RefusedError: it does not go with the list as it is.
@@ -117,7 +133,8 @@ def import_contacts(
         with pinned.reading() as connection:
             known = list_named(connection, list_name)
             has_contacts = known is not None and contact_count(connection, known) > 0
-        intake = Intake(open_source(source), Staging(pinned, watches_keys=has_contacts), wanted, known)
+        staging = Staging(pinned, watches_keys=has_contacts)
+        intake = Intake(open_source(source), staging, wanted, known, Rejections(on_rejected))
         for done in intake.read_all():
             progress(done)
         if has_contacts:
@@ -125,6 +142,9 @@ def import_contacts(
                 intake.take_out_duplicates(connection)
         with pinned.writing() as connection:
             contact_list, merged = _carry_over(connection, intake, wanted, known)
+            if is_strict and intake.rejections.count:
+                # Only now all duplicates are known. The error takes back what was carried over.
+                raise RowsRejectedError(intake.refusal(time.perf_counter() - started))
             _record(connection, intake, merged, wanted, actor, now)
         with pinned.reading() as connection:
             shared = _shared(connection, intake, contact_list, merged, email)
@@ -146,7 +166,9 @@ def _no_collector() -> Iterator[None]:
 class Intake:
     """Takes a file in: names and checks its columns, and lets good rows wait for the end."""
 
-    def __init__(self, reader: Reader, staging: Staging, wanted: Wanted, known: ContactList | None) -> None:
+    def __init__(
+        self, reader: Reader, staging: Staging, wanted: Wanted, known: ContactList | None, rejections: Rejections
+    ) -> None:
         self._reader = reader
         self.staging = staging
         self._wanted = wanted
@@ -158,7 +180,7 @@ class Intake:
         self._names = HeaderNames([*roles, *wanted.types, *spelled])
         self._types = {name.lower(): kind for name, kind in wanted.types.items()}
         self.columns: list[FileColumn] = []
-        self.rejections = Rejections()
+        self.rejections = rejections
         self.read = 0
         self.may_have_duplicates = True
 
@@ -175,8 +197,7 @@ class Intake:
 
     def take_out_duplicates(self, connection: Connection) -> None:
         """Of waiting rows with the same key keep the first, and reject the others."""
-        found = self.staging.take_out_duplicates(connection, self._key_place())
-        self.rejections.add_duplicates(*found)
+        self.staging.take_out_duplicates(connection, self._key_place(), self.rejections.add)
         self.may_have_duplicates = False
 
     def has(self, name: str) -> bool:
@@ -262,8 +283,13 @@ class Intake:
             attributes_widened=tuple(column.name for column in self.columns if column.is_widened),
             renamed_headers=dict(self._names.renamed),
             shared_addresses=shared,
-            seconds=seconds,
+            seconds=round(seconds, 3),
         )
+
+    def refusal(self, seconds: float) -> ImportReport:
+        """What is reported of a file that was read, and not imported."""
+        report = self.report(Merged(0, 0, 0, 0), 0, seconds)
+        return replace(report, attributes_added={}, attributes_widened=())
 
     def _is_known(self, name: str) -> bool:
         return self._known is not None and self._known.attribute(name) is not None

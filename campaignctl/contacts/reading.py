@@ -19,6 +19,7 @@ def open_source(source: Source) -> Reader:
         UsageError: its kind, encoding or table has to be said.
         WorkFailedError: it cannot be read, or is not what it says it is.
     """
+    source.size()
     match source.known_format():
         case Format.CSV | Format.TSV:
             return SeparatedReader(source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -36,22 +36,30 @@ class RejectedRow:
 
 @dataclass
 class Rejections:
-    """All rejected rows counted, and the first of them kept to be shown."""
+    """
+    All rejected rows counted, and the first of them kept to be shown.
 
+    Each is also told to `listener`, as soon as it is known.
+    """
+
+    listener: Callable[[RejectedRow], None] = lambda _row: None
     by_reason: Counter[Reason] = field(default_factory=Counter)
-    rows: list[RejectedRow] = field(default_factory=list)
+    _at_once: list[RejectedRow] = field(default_factory=list)
+    _duplicates: list[RejectedRow] = field(default_factory=list)
 
     @property
     def count(self) -> int:
         return self.by_reason.total()
 
-    def add(self, row: RejectedRow) -> None:
-        self.by_reason[row.reason] += 1
-        if len(self.rows) < SHOWN:
-            self.rows.append(row)
+    @property
+    def rows(self) -> list[RejectedRow]:
+        """The first of them, in the order of the file: duplicates come last, and belong between the others."""
+        return sorted([*self._at_once, *self._duplicates], key=lambda row: row.line)[:SHOWN]
 
-    def add_duplicates(self, count: int, first: Iterable[RejectedRow]) -> None:
-        """Duplicates are known at the end only: put the *first* of all *count* where they belong."""
-        if count:
-            self.by_reason[Reason.DUPLICATE] += count
-            self.rows = sorted([*self.rows, *first], key=lambda row: row.line)[:SHOWN]
+    def add(self, row: RejectedRow) -> None:
+        """One more; duplicates among themselves, and all others, come in the order of the file."""
+        self.by_reason[row.reason] += 1
+        kept = self._duplicates if row.reason is Reason.DUPLICATE else self._at_once
+        if len(kept) < SHOWN:
+            kept.append(row)
+        self.listener(row)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Protocol, TextIO
 
 from campaignctl.contacts.batch import Batch
 from campaignctl.contacts.rejection import Reason, RejectedRow
@@ -31,7 +32,7 @@ class SeparatedReader:
     def __init__(self, source: Source) -> None:
         self._source = source
         self.text_columns: set[int] = set()
-        self._separator = "\t" if source.known_format() is Format.TSV else self._likely_separator(source)
+        self._separator = "\t" if source.known_format() is Format.TSV else likely_separator(source)
         self._bytes, self._text = open_text(source)
         self._next_line = 1
         self.headers: list[str] = self._read_header()
@@ -45,14 +46,6 @@ class SeparatedReader:
         with self._text, self._source.translated():
             while chunk := self._next_chunk():
                 yield self._plain_batch(chunk) or self._careful_batch(chunk)
-
-    @staticmethod
-    def _likely_separator(source: Source) -> str:
-        """A comma, unless the first line has more semicolons: spreadsheets write those where the comma is decimal."""
-        _, text = open_text(source)
-        with text, source.translated():
-            first = _QUOTED.sub("", text.readline(MAX_LINE_BYTES))
-        return max(",;", key=first.count)
 
     def _read_header(self) -> list[str]:
         with self._source.translated():
@@ -113,20 +106,55 @@ class SeparatedReader:
                 if row and self._next_line > last_line:
                     return
         except csv.Error as failure:
-            raise self._broken(str(failure)) from failure
+            raise broken_quotes(self._source, self._next_line, str(failure)) from failure
 
-    def _broken(self, said: str) -> WorkFailedError:
-        """Nothing after a broken quote can be trusted, so that the file is refused as a whole."""
-        row = f"the row on line {self._next_line} of `{self._source.path}`"
-        if "field larger" in said:
-            what = f"a field of {row} has more than {csv.field_size_limit()} characters"
-        elif "end of data" in said:
-            what = f"a quote in {row} is never closed"
-        else:
-            what = f"the quotes in {row} do not pair"
-        return WorkFailedError("S305", what, 'look for a `"` too many; inside quotes it is written twice')
+
+def likely_separator(source: Source) -> str:
+    """A comma, unless the first line has more semicolons: spreadsheets write those where the comma is decimal."""
+    _, text = open_text(source)
+    with text, source.translated():
+        first = _QUOTED.sub("", text.readline(MAX_LINE_BYTES))
+    return max(",;", key=first.count)
+
+
+def broken_quotes(source: Source, line: int, said: str) -> WorkFailedError:
+    """What the `csv` module *said*, in our words. Nothing after a broken quote can be trusted: the file is refused."""
+    row = f"the row on line {line} of `{source.path}`"
+    if "field larger" in said:
+        what = f"a field of {row} has more than {csv.field_size_limit()} characters"
+    elif "end of data" in said:
+        what = f"a quote in {row} is never closed"
+    else:
+        what = f"the quotes in {row} do not pair"
+    return WorkFailedError("S305", what, 'look for a `"` too many; inside quotes it is written twice')
 
 
 def _line_count(text: str) -> int:
     ends = text.count("\n") + text.count("\r") - text.count("\r\n")
     return ends if text.endswith(("\n", "\r")) else ends + 1
+
+
+class CsvWriter(Protocol):
+    """What `csv.writer` returns, which has no name."""
+
+    def writerow(self, row: Iterable[object], /) -> object: ...
+
+
+class _UnixLines:
+    """
+    Ends rows as Unix does.
+
+    The `csv` module of Python before 3.13 puts quotes around a carriage return
+    only where that is part of the line end.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, row: str) -> None:
+        self._out.write(row.removesuffix("\r\n") + "\n")
+
+
+def separated_writer(out: TextIO, separator: str = ",") -> CsvWriter:
+    """What writes rows that `SeparatedReader` takes back as they were."""
+    return csv.writer(_UnixLines(out), delimiter=separator, lineterminator="\r\n")

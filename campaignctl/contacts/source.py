@@ -96,7 +96,7 @@ class Source:
         with self.translated():
             found = self.path.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise WorkFailedError("S301", f"`{self.path}` is not a file", "name a file with contacts")
+            raise WorkFailedError("S301", f"`{self.path}` is not a file", "name a regular file")
         if found.st_size > limit:
             raise WorkFailedError(
                 "S301",

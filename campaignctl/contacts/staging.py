@@ -11,7 +11,7 @@ will not do, because many builds keep them in memory whatever they are told.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -26,7 +26,7 @@ from campaignctl.campaign.attribute import AttributeType
 from campaignctl.contacts.batch import Cell
 from campaignctl.contacts.column import FileColumn
 from campaignctl.contacts.detection import stored_instant
-from campaignctl.contacts.rejection import SHOWN, Reason, RejectedRow
+from campaignctl.contacts.rejection import Reason, RejectedRow
 from campaignctl.contacts.repeats import Repeats
 from campaignctl.errors import StoreError
 from campaignctl.store.database import Database, sqlite_module, store_failure
@@ -87,7 +87,6 @@ def _attach(engine: Engine, folder: Path | None) -> None:
             # Nobody else will open it, and nobody will look at it after a crash.
             for setting in ("locking_mode = EXCLUSIVE", "journal_mode = OFF", "synchronous = OFF"):
                 connection.exec_driver_sql(f"PRAGMA staging.{setting}")
-            connection.exec_driver_sql("CREATE TABLE staging.waiting (line INTEGER PRIMARY KEY)")
     except DatabaseError as failure:
         raise store_failure(failure) from failure
     except OSError as failure:
@@ -107,6 +106,7 @@ class Staging:
         self._width = 0
         self.waiting = 0
         with database.reading() as connection:
+            connection.exec_driver_sql("CREATE TABLE staging.waiting (line INTEGER PRIMARY KEY)")
             self._keys = Repeats(connection, "staging.suspect_keys") if watches_keys else None
             self.addresses = Repeats(connection, "staging.suspect_addresses")
 
@@ -134,8 +134,8 @@ class Staging:
             )
         self.waiting += len(lines)
 
-    def take_out_duplicates(self, connection: Connection, key: int) -> tuple[int, list[RejectedRow]]:
-        """Keep the first row of each key; return how many others there were, and the first of those."""
+    def take_out_duplicates(self, connection: Connection, key: int, reject: Callable[[RejectedRow], None]) -> None:
+        """Keep the first row of each key, and *reject* the others."""
         keys = self._keys or self._watched_keys(connection, f"c{key}")
         connection.exec_driver_sql(
             "CREATE TABLE staging.repeated (value TEXT PRIMARY KEY, first INTEGER NOT NULL) WITHOUT ROWID"
@@ -143,13 +143,11 @@ class Staging:
         repeated = keys.found(connection, "staging.waiting", f"c{key}", "line")
         some = [tuple(row) for row in islice(repeated, _VALUES_AT_ONCE)]
         if not some:
-            return 0, []
+            return
         while some:
             connection.exec_driver_sql("INSERT INTO staging.repeated (value, first) VALUES (?, ?)", some)
             some = [tuple(row) for row in islice(repeated, _VALUES_AT_ONCE)]
-        removed, rows = _without_repeated(connection, f"c{key}")
-        self.waiting -= removed
-        return removed, rows
+        self.waiting -= _without_repeated(connection, f"c{key}", reject)
 
     @staticmethod
     def _watched_keys(connection: Connection, key: str) -> Repeats:
@@ -158,17 +156,17 @@ class Staging:
         return keys
 
 
-def _without_repeated(connection: Connection, key: str) -> tuple[int, list[RejectedRow]]:
+def _without_repeated(connection: Connection, key: str, reject: Callable[[RejectedRow], None]) -> int:
     later = (
         "FROM staging.waiting CROSS JOIN staging.repeated"
         f" ON repeated.value = waiting.{key} WHERE waiting.line > repeated.first"
     )
-    shown = connection.exec_driver_sql(f"SELECT line, value, first {later} ORDER BY line LIMIT {SHOWN}")
-    rows = [RejectedRow(line, name[:80], Reason.DUPLICATE, f"as on line {first}") for line, name, first in shown]
+    for line, name, first in connection.exec_driver_sql(f"SELECT line, value, first {later} ORDER BY line"):
+        reject(RejectedRow(line, name[:80], Reason.DUPLICATE, f"as on line {first}"))
     removed = connection.exec_driver_sql(
         f"DELETE FROM staging.waiting WHERE line IN (SELECT line {later})"  # noqa: S608 - a column's number
     )
-    return removed.rowcount, rows
+    return removed.rowcount
 
 
 def merge(connection: Connection, staging: Staging, contact_list: ContactList, columns: Sequence[FileColumn]) -> Merged:

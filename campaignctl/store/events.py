@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.dialects.sqlite import insert
 
+from campaignctl.ports import LiveCampaign
 from campaignctl.store.campaigns import CampaignStatements
 from campaignctl.store.instants import stored
-from campaignctl.store.lists import list_named
-from campaignctl.store.suppressions import EMAIL, suppress
-from campaignctl.store.tables import deliveries, events, steps
+from campaignctl.store.lists import KEY_COLUMN, ContactList, list_named
+from campaignctl.store.suppressions import EMAIL
+from campaignctl.store.tables import deliveries, events, steps, suppressions
 
 
 class EventKind(StrEnum):
@@ -27,23 +45,6 @@ class EventKind(StrEnum):
     UNSUBSCRIBE = "unsubscribe"  # no more of these
 
 
-@dataclass(frozen=True)
-class Event:
-    """
-    Something that happened with the message of one step to one contact.
-
-    `is_hard` says of a bounce that the address does not exist.
-    """
-
-    step: str
-    contact_key: str
-    kind: EventKind
-    at: datetime
-    url: str = ""
-    is_machine: bool = False
-    is_hard: bool = False
-
-
 class EventOutcome(StrEnum):
     """What came of bringing in one event."""
 
@@ -54,71 +55,146 @@ class EventOutcome(StrEnum):
     NO_DELIVERY = "no_delivery"  # the step made no message for this contact
 
 
+# Events on their way in stand in a database `staging` beside the store: first as
+# they came, then those that belong to a delivery, and whom they suppress.
+_staging = MetaData(schema="staging")
+
+# `is_hard` says of a bounce that the address does not exist.
+brought = Table(
+    "brought",
+    _staging,
+    Column("line", Integer, primary_key=True),
+    Column("campaign", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("contact_key", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("is_machine", Boolean, nullable=False),
+    Column("is_hard", Boolean, nullable=False),
+)
+
+# In the order of the unique index of `events`, which takes them so several times quicker.
+_placed = Table(
+    "placed",
+    _staging,
+    *(
+        Column(column.name, column.type, primary_key=True, autoincrement=False)
+        for column in (events.c.step_id, events.c.kind, events.c.contact_id, events.c.at, events.c.url)
+    ),
+    Column("is_machine", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+_unwanted = Table(
+    "unwanted",
+    _staging,
+    Column("address", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+_SUPPRESSES = or_(
+    brought.c.kind.in_([EventKind.UNSUBSCRIBE.value, EventKind.COMPLAINT.value]),
+    and_(brought.c.kind == EventKind.BOUNCE.value, brought.c.is_hard),
+)
+_REASON = case(
+    (brought.c.kind == EventKind.UNSUBSCRIBE.value, "unsubscribed"),
+    (brought.c.kind == EventKind.COMPLAINT.value, "complaint"),
+    else_="hard_bounce",
+)
+
+
 class EventStatements(CampaignStatements):
     """Bringing events in."""
 
     connection: Connection
 
-    def add_events(self, campaign_name: str, brought: Sequence[Event], now: datetime) -> list[EventOutcome]:
-        """Write events down, each once; unsubscribes, complaints and hard bounces suppress the address at once."""
-        campaign = self.campaign_named(campaign_name)
-        contacts = None if campaign is None else list_named(self.connection, campaign.list_name)
-        if campaign is None or contacts is None:
-            return [EventOutcome.NO_STEP] * len(brought)
-        step_ids = {step.name: step.id for step in campaign.steps}
-        settings = self.version(campaign, campaign.version).content.contacts
-        table = contacts.table
-        keys = {event.contact_key for event in brought}
-        has_address = settings.email is not None and contacts.attribute(settings.email) is not None
-        columns = [table.c.contact_key, table.c.id] + ([contacts.column(str(settings.email))] if has_address else [])
-        known = {row[0]: row for row in self.connection.execute(select(*columns).where(table.c.contact_key.in_(keys)))}
-        outcomes = []
-        for event in brought:
-            step_id, contact = step_ids.get(event.step), known.get(event.contact_key)
-            if step_id is None:
-                outcomes.append(EventOutcome.NO_STEP)
-            elif contact is None:
-                outcomes.append(EventOutcome.NO_CONTACT)
-            elif not self._has_delivery(step_id, contact[1]):
-                outcomes.append(EventOutcome.NO_DELIVERY)
+    def prepare_for_events(self) -> None:
+        """Make room beside the store."""
+        _staging.create_all(self.connection, checkfirst=False)
+
+    def place_events(self) -> Counter[EventOutcome]:
+        """
+        Find the delivery that each of the *brought* events belongs to; counts those that have none.
+
+        This is most of the work, and needs no lock.
+        """
+        lost: Counter[EventOutcome] = Counter()
+        of_each = select(brought.c.campaign, func.count()).group_by(brought.c.campaign)
+        for name, count in self.connection.execute(of_each).all():
+            campaign = self.campaign_named(name)
+            contacts = None if campaign is None else list_named(self.connection, campaign.list_name)
+            if campaign is None or contacts is None:
+                lost[EventOutcome.NO_STEP] += count
             else:
-                outcomes.append(self._add(step_id, contact[1], event))
-                reason = _reason_to_suppress(event)
-                if reason and has_address and contact[2]:
-                    suppress(self.connection, EMAIL, contact[2], reason, now)
-        return outcomes
+                lost += self._place(campaign, contacts)
+                self._note_unwanted(campaign, contacts)
+        return lost
 
-    def _has_delivery(self, step_id: int, contact_id: int) -> bool:
-        found = self.connection.execute(
-            select(deliveries.c.step_id)
-            .join(steps, steps.c.id == deliveries.c.step_id)
-            .where(deliveries.c.step_id == step_id, deliveries.c.contact_id == contact_id)
-        )
-        return found.first() is not None
+    def take_events(self, now: datetime) -> tuple[int, int]:
+        """
+        Write down the events that have a place, each once, and suppress whom they say at once.
 
-    def _add(self, step_id: int, contact_id: int, event: Event) -> EventOutcome:
+        How many events are new, and how many addresses were not suppressed before.
+        """
+        columns = [column.name for column in _placed.c]
         added = self.connection.execute(
-            insert_or_ignore(events)
-            .values(
-                step_id=step_id,
-                contact_id=contact_id,
-                kind=event.kind.value,
-                at=stored(event.at),
-                url=event.url,
-                is_machine=event.is_machine,
-            )
-            .on_conflict_do_nothing()
+            insert(events).from_select(columns, select(_placed).where(true())).on_conflict_do_nothing()
         )
-        return EventOutcome.ADDED if added.rowcount == 1 else EventOutcome.KNOWN
+        wanted = select(literal(EMAIL), _unwanted.c.address, _unwanted.c.reason, literal(stored(now))).where(true())
+        suppressed = self.connection.execute(
+            insert(suppressions).from_select(["channel", "address", "reason", "since"], wanted).on_conflict_do_nothing()
+        )
+        return added.rowcount, suppressed.rowcount
+
+    def _place(self, campaign: LiveCampaign, contacts: ContactList) -> Counter[EventOutcome]:
+        found = _found(campaign, contacts)
+        counts = select(
+            func.count(),
+            func.count(steps.c.id),
+            func.count(case((steps.c.id.is_not(None), contacts.table.c.id))),
+            func.count(deliveries.c.step_id),
+        )
+        of_campaign = brought.c.campaign == campaign.name
+        all_, with_step, with_contact, with_delivery = self.connection.execute(
+            counts.select_from(found).where(of_campaign)
+        ).one()
+        columns = [column.name for column in _placed.c]
+        place = {**brought.c, "step_id": deliveries.c.step_id, "contact_id": deliveries.c.contact_id}
+        placed = (
+            select(*(place[name] for name in columns))
+            .select_from(found)
+            .where(of_campaign, deliveries.c.step_id.is_not(None))
+            .order_by(brought.c.line)
+        )
+        self.connection.execute(insert(_placed).from_select(columns, placed).on_conflict_do_nothing())
+        return Counter(
+            {
+                EventOutcome.NO_STEP: all_ - with_step,
+                EventOutcome.NO_CONTACT: with_step - with_contact,
+                EventOutcome.NO_DELIVERY: with_contact - with_delivery,
+            }
+        )
+
+    def _note_unwanted(self, campaign: LiveCampaign, contacts: ContactList) -> None:
+        email = self.version(campaign, campaign.version).content.contacts.email
+        if email is None or contacts.attribute(email) is None:
+            return
+        address: ColumnElement[str] = func.lower(func.trim(contacts.column(email)))
+        wanted = (
+            select(address, _REASON)
+            .select_from(_found(campaign, contacts))
+            .where(brought.c.campaign == campaign.name, deliveries.c.step_id.is_not(None), _SUPPRESSES, address != "")
+            .order_by(brought.c.line)
+        )
+        self.connection.execute(insert(_unwanted).from_select(["address", "reason"], wanted).on_conflict_do_nothing())
 
 
-def _reason_to_suppress(event: Event) -> str:
-    match event.kind:
-        case EventKind.UNSUBSCRIBE:
-            return "unsubscribed"
-        case EventKind.COMPLAINT:
-            return "complaint"
-        case EventKind.BOUNCE if event.is_hard:
-            return "hard_bounce"
-        case _:
-            return ""
+def _found(campaign: LiveCampaign, contacts: ContactList) -> FromClause:
+    """The events that were brought, each with its step, contact and delivery where it has them."""
+    table = contacts.table
+    return (
+        brought.outerjoin(steps, and_(steps.c.campaign_id == campaign.id, steps.c.name == brought.c.step))
+        .outerjoin(table, table.c[KEY_COLUMN] == brought.c.contact_key)
+        .outerjoin(deliveries, and_(deliveries.c.step_id == steps.c.id, deliveries.c.contact_id == table.c.id))
+    )

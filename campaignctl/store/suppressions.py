@@ -33,6 +33,14 @@ class Suppression:
     since: datetime
 
 
+@dataclass(frozen=True)
+class Counted:
+    """How many addresses were brought, and how many of them were not suppressed before."""
+
+    read: int
+    added: int
+
+
 def suppressed_form(address: str) -> str:
     """
     The form in which addresses are compared here.
@@ -45,14 +53,14 @@ def suppressed_form(address: str) -> str:
 
 def suppress(connection: Connection, channel: str, address: str, reason: str, now: datetime) -> bool:
     """Never write to *address* again; False when that was so before, and then the first reason stays."""
-    return suppress_many(connection, channel, [(address, reason)], now) == 1
+    return suppress_many(connection, channel, [(address, reason)], now).added == 1
 
 
-def suppress_many(connection: Connection, channel: str, rows: Iterable[tuple[str, str]], now: datetime) -> int:
-    """Suppress these addresses, each with its reason, and say how many were not suppressed before."""
+def suppress_many(connection: Connection, channel: str, rows: Iterable[tuple[str, str]], now: datetime) -> Counted:
+    """Suppress these addresses, each with its reason."""
     statement = insert(suppressions).on_conflict_do_nothing()
     waiting = iter(rows)
-    added = 0
+    read = added = 0
     while batch := list(islice(waiting, _ROWS_AT_ONCE)):
         values = [
             {
@@ -63,8 +71,9 @@ def suppress_many(connection: Connection, channel: str, rows: Iterable[tuple[str
             }
             for address, reason in batch
         ]
+        read += len(batch)
         added += connection.execute(statement, values).rowcount
-    return added
+    return Counted(read, added)
 
 
 def unsuppress(connection: Connection, channel: str, address: str) -> bool:

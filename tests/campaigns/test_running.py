@@ -226,7 +226,7 @@ def test_contacts_take_the_branch_of_their_reaction_and_meet_again(world: World)
     world.event("first", "c-1", "open")
     world.event("first", "c-1", "click", url="https://shop.example")
     world.event("first", "c-2", "open")
-    world.event("first", "c-3", "click", url="https://shop.example", is_machine=True)
+    world.event("first", "c-3", "click", url="https://shop.example", machine=True)
 
     # When the split comes
     world.run_until("2026-12-04 00:00")

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from campaignctl.campaign.attribute import AttributeType
 from campaignctl.contacts.exporting import ExportFormat, export_contacts
 from campaignctl.contacts.importing import ImportReport, import_contacts
+from campaignctl.contacts.rejection import RejectedRow
 from campaignctl.contacts.source import Format, Source
 from campaignctl.message.address import normal_address
 from campaignctl.store.database import open_sqlite
@@ -56,6 +57,8 @@ class AddressBook:
         email: str | None = "email",
         types: Mapping[str, AttributeType] | None = None,
         progress: Callable[[int], None] = lambda _done: None,
+        on_rejected: Callable[[RejectedRow], None] = lambda _row: None,
+        is_strict: bool = False,
     ) -> ImportReport:
         report = import_contacts(
             self.database,
@@ -68,6 +71,8 @@ class AddressBook:
             now=NOW,
             types=types,
             progress=progress,
+            on_rejected=on_rejected,
+            is_strict=is_strict,
             actor="tester",
         )
         assert report.read == report.added + report.changed + report.unchanged + report.rejected_count
