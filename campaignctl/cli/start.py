@@ -38,6 +38,7 @@ COMMANDS = {
     "stop": Entry("stop", "End a campaign: nothing more leaves."),
     "events": Entry("events", "Bring in what contacts did with messages."),
     "suppress": Entry("suppress", "Say who must not be written to."),
+    "uncertain": Entry("uncertain", "Decide about messages without a verdict."),
 }
 
 
