@@ -39,6 +39,7 @@ COMMANDS = {
     "events": Entry("events", "Bring in what contacts did with messages."),
     "suppress": Entry("suppress", "Say who must not be written to."),
     "uncertain": Entry("uncertain", "Decide about messages without a verdict."),
+    "store": Entry("store", "Prove, copy and upgrade the store."),
 }
 
 
