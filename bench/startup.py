@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-RUNS = 15
+from bench.processes import Used, run
+from bench.results import COMPARED, Section, compared
+
+RUNS = 25
 STEPS = 50
+CONTACTS = 1000
+_PROGRAM = [sys.executable, "-c", "from campaignctl.cli.start import start; start()"]
 
 
-def measure() -> dict[str, float]:
-    """Medians in milliseconds of whole processes, taken in turns."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = _project(Path(folder))
-        program = str(Path(sys.executable).parent / "campaignctl")
+def measure() -> Section:
+    """Whole processes, taken in turns."""
+    with tempfile.TemporaryDirectory() as name:
+        without_store, with_store = (_project(Path(name) / each) for each in ("without", "with"))
+        _bring_in_contacts(with_store.parent)
         commands = {
-            "pass": [sys.executable, "-c", "pass"],
-            "help": [program, "--help"],
-            "validate": [program, "validate", str(file)],
+            "`python -c pass`": ([sys.executable, "-c", "pass"], ""),
+            "`campaignctl --help`": ([*_PROGRAM, "--help"], "≤ 6x"),
+            f"`validate`, {STEPS} steps": ([*_PROGRAM, "validate", str(without_store)], "≤ 12x"),
+            f"`validate`, {STEPS} steps, with a store": ([*_PROGRAM, "validate", str(with_store)], "≤ 12x"),
         }
-        times: dict[str, list[float]] = {name: [] for name in commands}
+        times: dict[str, list[Used]] = {what: [] for what in commands}
         for _ in range(RUNS):
-            for name, command in commands.items():
-                began = time.perf_counter()
-                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-                times[name].append((time.perf_counter() - began) * 1000)
-    return {name: statistics.median(each) for name, each in times.items()}
+            for what, (command, _goal) in commands.items():
+                times[what].append(run(command))
+    (against, base), *others = times.items()
+    return Section(
+        "Start",
+        f"Whole processes. The store holds {CONTACTS} contacts, whose attributes the file is checked against.\n"
+        f"Medians of {RUNS} runs.",
+        COMPARED,
+        [compared(what, ours, against, base, commands[what][1]) for what, ours in others],
+    )
 
 
 def _project(folder: Path) -> Path:
     """A campaign of so many steps, each with its own template."""
+    folder.mkdir()
     (folder / "campaignctl.yaml").write_text(
         "project: bench\ntimezone: Europe/Paris\nsender: news@shop.example\npostal_address: Paris\n"
         "lists: {customers: {key: id, email: email}}\n"
@@ -41,7 +50,8 @@ def _project(folder: Path) -> Path:
     steps = []
     for number in range(STEPS):
         (folder / f"{number}.md").write_text(
-            "Hello {{ contact.name | default('there') }},\n\n{{ unsubscribe_url }} {{ postal_address }}\n"
+            f"Hello {{{{ contact.name | default('there') }}}},\n\nthis is number {number}.\n\n"
+            "{{ unsubscribe_url }} {{ postal_address }}\n"
         )
         steps.append(
             f"  - id: step-{number}\n    at: 2027-01-{number // 2 + 1:02} {9 + number % 2 * 3:02}:00\n"
@@ -51,3 +61,9 @@ def _project(folder: Path) -> Path:
     file = folder / "bench.yaml"
     file.write_text(head + "".join(steps))
     return file
+
+
+def _bring_in_contacts(folder: Path) -> None:
+    file = folder / "contacts.csv"
+    file.write_text("id,email,name\n" + "".join(f"{n},{n}@example.org,Ada\n" for n in range(CONTACTS)))
+    run([*_PROGRAM, "contacts", "import", "customers", str(file), "--project", str(folder)])

@@ -40,7 +40,9 @@ class ProjectFiles:
             # Without O_NONBLOCK a named pipe would wait for a writer for ever.
             descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
         except FileNotFoundError:
-            return FileTrouble("missing", f"`{path}` does not exist", "paths are relative to the campaign's file")
+            return FileTrouble(
+                "missing", f"`{path}` does not exist", "correct the path: it begins at the campaign's folder"
+            )
         except OSError as failure:
             return FileTrouble("unreadable", f"`{path}` cannot be read: {failure.strerror}", "check its permissions")
         facts = os.fstat(descriptor)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from campaignctl.campaign.fields import Literal
 from campaignctl.campaign.steps.effects import ByCondition, ByEngagement, ByShare
@@ -27,8 +27,7 @@ class Verdict(StrEnum):
     NOT_SENT = "not_sent"  # nothing left, and no attempt was used
 
 
-@dataclass(frozen=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """
     One message on its way out: the delivery's key, the envelope and the bytes.
 
@@ -41,8 +40,7 @@ class Outgoing:
     content: bytes
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """
     What became of the message with this key.
 
@@ -79,17 +77,28 @@ class Channel(Protocol):
         """How many were taken and have no outcome yet."""
         ...
 
-    def exchange(self, messages: Sequence[Outgoing]) -> Sequence[Outcome]:
+    def exchange(self, messages: Sequence[Outgoing], patience: timedelta | None = None) -> Sequence[Outcome]:
         """
         Take *messages* (at most `capacity - in_flight`) and return what has finished since the last call.
 
         Waits for at least one outcome while something is under way, so that a
-        caller that loops does not spin; returns at once with nothing otherwise.
+        caller that loops does not spin, but no longer than *patience*: then it
+        returns with nothing, and the caller can look at other things. Returns
+        at once with nothing where nothing is under way.
+        """
+        ...
+
+    def abandon(self, grace: timedelta = ...) -> Sequence[Outcome]:
+        """
+        Give what is under way so much *grace*, and break off what is left then: an outcome for all of it.
+
+        What cannot have been accepted is not sent; what may have been is
+        uncertain. Nothing is in flight afterwards.
         """
         ...
 
     def close(self) -> None:
-        """Finish politely; nothing may be in flight."""
+        """Finish politely; nothing may be in flight, and nothing comes after it."""
         ...
 
 
@@ -141,8 +150,7 @@ class Cohort:
     turn: Turn | None
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A delivery that may be sent, with its contact as templates see it."""
 
     contact_id: int
@@ -159,6 +167,35 @@ class Claim(StrEnum):
     GRANTED = "granted"  # the intent is written: it is ours to send
     SKIPPED = "skipped"  # not to be sent to this contact; the reason is written
     REFUSED = "refused"  # not now: stopped, taken by somebody else, or another address
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a try means for its delivery: the state it goes to, and when it is tried again."""
+
+    state: DeliveryState
+    reason: str = ""
+    detail: str = ""
+    next_attempt_at: datetime | None = None
+    used_attempt: bool = True
+    suppresses: bool = False
+
+
+class Finished(NamedTuple):
+    """A try that has ended: whose delivery it was, by which epoch, what it means, and when that was known."""
+
+    step_id: int
+    contact_id: int
+    address: str
+    epoch: int
+    result: Result
+    at: datetime
+
+
+class Spill(Protocol):
+    """Keeps results while the store does not take them."""
+
+    def keep(self, results: Sequence[Finished]) -> None: ...
 
 
 class Ledger(Protocol):
@@ -195,26 +232,12 @@ class Ledger(Protocol):
     ) -> Sequence[Claim]: ...
     def put_off(self, cohort: Cohort, until: Sequence[tuple[Candidate, datetime]]) -> None: ...
     def skip(self, cohort: Cohort, candidate: Candidate, reason: str, detail: str, now: datetime) -> None: ...
-    def record(
-        self, cohort: Cohort, results: Sequence[tuple[Candidate, Result]], epoch: int, now: datetime
-    ) -> Sequence[Candidate]: ...
+    def record(self, finished: Sequence[Finished]) -> Sequence[Finished]: ...
     def is_drained(self, step: LiveStep) -> bool: ...
     def rate_marks(self) -> Mapping[str, datetime]: ...
     def keep_rate_marks(self, marks: Mapping[str, datetime]) -> None: ...
     def tried_and_bounced(self, step: LiveStep, most: int) -> tuple[int, int]: ...
     def next_attempts(self) -> Mapping[int, datetime]: ...
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a try means for its delivery: the state it goes to, and when it is tried again."""
-
-    state: DeliveryState
-    reason: str = ""
-    detail: str = ""
-    next_attempt_at: datetime | None = None
-    used_attempt: bool = True
-    suppresses: bool = False
 
 
 class Store(Protocol):

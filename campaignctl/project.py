@@ -58,13 +58,18 @@ class EmailChannel(Model):
     tls: Literal["required", "opportunistic", "none"] | None = Field(
         None, description="Whether the connection has to be encrypted; `required` where there is a password."
     )
-    connections: Count = Field(4, description="How many conversations at once.", examples=[8])
+    connections: Count = Field(
+        4,
+        description="How many conversations at once, at most 100.",
+        examples=[8],
+        json_schema_extra={"minimum": 1, "maximum": 100},
+    )
     rate: Rate | None = Field(None, description="At most so many messages a period.", examples=["200/s"])
 
     @model_validator(mode="after")
     def _is_possible(self) -> EmailChannel:
         if not 1 <= self.connections <= 100:
-            complain(f"`connections` is {self.connections}", "write a number from 1 to 100")
+            complain(f"`connections` is {self.connections}", "write a number from 1 to 100", at="connections")
         return self
 
 
@@ -94,14 +99,14 @@ class Endpoint(Model):
 
 
 class FrequencyCap(Model):
-    """How often one contact may be written to."""
+    """A limit for what one contact gets."""
 
     messages: Count = Field(description="How many messages.", examples=[3])
     per: Duration = Field(description="In what time.", examples=["7d"])
 
 
 class Sending(Model):
-    """Rules for every message."""
+    """What holds for every message of every campaign."""
 
     guarantee: Literal["at_least_once", "at_most_once"] = Field(
         "at_least_once", description="Whether a message without a verdict is tried again."
@@ -111,7 +116,7 @@ class Sending(Model):
 
 
 class Approval(Model):
-    """Whether somebody else has to agree."""
+    """Whether publications wait for the consent of a second person."""
 
     required: Flag = Field(False, description="Whether publications wait for an approval.")
 
@@ -120,14 +125,20 @@ class Project(Model):
     """Lists, segments, channels, sender and rules that the campaigns of a folder share."""
 
     project: Name = Field(description="The project's name.", examples=["retail"])
-    store: Text = Field("campaignctl.db", description="The store: a file beside this one, or a database's URL.")
+    store: Text = Field("campaignctl.db", description="The store: a file beside this one.", examples=["campaignctl.db"])
     timezone: ZoneName | None = Field(
         None, description="The zone of campaigns that name none.", examples=["Europe/Paris"]
     )
     sender: Text | None = Field(None, description="Who messages are from.", examples=["Shop <news@shop.example>"])
-    postal_address: Text | None = Field(None, description="The postal address that marketing mail has to show.")
+    postal_address: Text | None = Field(
+        None,
+        description="The postal address that marketing mail has to show.",
+        examples=["Shop SA, 1 rue de la Paix, 75002 Paris"],
+    )
     public_url: Text | None = Field(
-        None, description="Where `campaignctl serve` is reachable.", examples=["https://mail.shop.example"]
+        None,
+        description="Where links in messages lead; nothing answers there in this version.",
+        examples=["https://mail.shop.example"],
     )
     safety_delay: Duration = Field(
         timedelta(minutes=5),
@@ -158,6 +169,10 @@ class ProjectFile:
     folder: Path
     source: Source
     project: Project
+
+    def is_written(self, path: Place) -> bool:
+        """Whether the file itself has something at *path*, or only means it."""
+        return path in self.source.places
 
     def problem(self, code: str, path: Place, message: str, hint: str) -> Problem:
         """A problem at *path* of the project file."""

@@ -23,10 +23,12 @@ def segments_are_sound(file: ProjectFile) -> Iterator[Problem]:
     if file.project.segment is not None:
         named.append((("segment",), file.project.segment))
     for place, condition in named:
-        for path, inner in with_paths(condition, place):
+        for path, inner in with_paths(condition, place, file.is_written):
             if isinstance(inner, SegmentCondition) and inner.segment not in segments:
                 hint = did_you_mean(inner.segment, segments, "declare it below `segments:`")
-                yield file.problem("C302", (*path, "segment"), f"the project has no segment `{inner.segment}`", hint)
+                # A segment's name alone means that segment.
+                here = (*path, "segment") if file.is_written((*path, "segment")) else path
+                yield file.problem("C302", here, f"the project has no segment `{inner.segment}`", hint)
     for name in segments:
         circle = cycle_through(name, segments)
         if circle and circle[0] == name:

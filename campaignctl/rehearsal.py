@@ -20,6 +20,7 @@ from campaignctl.errors import RefusedError
 from campaignctl.flow.states import CampaignState
 from campaignctl.flow.tree import stops
 from campaignctl.message.content import RenderedEmail
+from campaignctl.message.links import Signer
 from campaignctl.ports import Candidate, LiveCampaign
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.lists import contact_by_key, contact_values, known_list
@@ -86,8 +87,9 @@ def previewed(ledger: SqlLedger, version: Version, step: str, contact_key: str, 
     values = contact_values(contacts, row)
     settings = version.content.contacts
     address = values.get(settings.email) if settings.email else None
-    candidate = Candidate(0, contact_key, None if address is None else str(address), values, now, 0)
+    candidate = Candidate(row.id, contact_key, None if address is None else str(address), values, now, 0)
     trial = LiveCampaign(
         0, version.campaign.campaign, contacts.name, "preview", 0, CampaignState.ACTIVE, now, None, None, None, ()
     )
-    return Messages(version).render(trial, step, candidate)
+    keys = ledger.signing_keys() or [(0, b"a preview before the first key")]
+    return Messages(version, Signer(*keys[0])).render(trial, step, candidate)

@@ -51,7 +51,7 @@ def upgrade(path: Path, *, actor: str, now: datetime, known: Sequence[Migration]
                 apply(connection, migration, stored(now))
             after = missing[-1].number
             names = tuple(f"{migration.number:04} {migration.name}" for migration in missing)
-            SqlLedger(connection, {}).note("store_upgraded", None, {"from": before, "to": after}, now, actor)
+            SqlLedger(connection).note("store_upgraded", None, {"from": before, "to": after}, now, actor)
     return Upgrade(before, after, names, backup)
 
 

@@ -18,10 +18,12 @@ from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.errors import ChannelError, RefusedError, StoreError
+from campaignctl.message.links import Signer
 from campaignctl.ports import Channel
 from campaignctl.project import ProjectFile, unset_variable
 from campaignctl.store.database import open_sqlite, open_to_look
 from campaignctl.store.ledger import SqlStore
+from campaignctl.store.spill import SpillFile
 
 OUTBOX = "outbox"
 
@@ -107,18 +109,41 @@ def daemon_for(
 
     Raises:
         RefusedError: another daemon runs on the store.
+        StoreError: there is no room to keep results beside it.
     """
     with alone_on(path):
         channel = email_channel(project)
         rules = SendingRules.of(project.project)
         epoch = store.begin_epoch(socket.gethostname(), os.getpid(), clock.now())
-        with store.writing() as ledger:
-            ledger.recover(epoch, rules.may_repeat, clock.now())
+        spill = SpillFile(path.with_name(path.name + ".spill"))
+        _recovered(store, spill, epoch, rules, clock)
         try:
-            yield Daemon(Engine(store, Dispatcher(store, channel, epoch, rules)), clock, show)
+            dispatcher = Dispatcher(store, channel, epoch, rules, spill)
+            yield Daemon(Engine(store, dispatcher, _signer(store, clock)), clock, show)
         finally:
             channel.close()
             store.end_epoch(epoch, clock.now())
+
+
+def _signer(store: SqlStore, clock: Clock) -> Signer:
+    """What signs the links of messages: the newest key of the store, which has one from now on."""
+    with store.writing() as ledger:
+        ledger.ensure_signing_key(clock.now())
+        return Signer(*ledger.signing_keys()[0])
+
+
+def _recovered(store: SqlStore, spill: SpillFile, epoch: int, rules: SendingRules, clock: Clock) -> None:
+    """Take over from daemons that died: first what they knew, and then what nobody knows."""
+    with store.writing() as ledger:
+        ledger.record(spill.kept())
+        ledger.recover(epoch, rules.may_repeat, clock.now())
+    try:
+        spill.prepare()
+        spill.keep([])
+    except OSError as failure:
+        raise StoreError(
+            "S106", f"there is no room beside the store: {failure.strerror}", "make room and start again"
+        ) from failure
 
 
 @contextmanager

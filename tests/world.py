@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from campaignctl.campaign.when import When, zone_named
@@ -18,13 +18,15 @@ from campaignctl.engine.daemon import Daemon, Until
 from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine, TickReport
-from campaignctl.ports import LiveCampaign, Outcome, Outgoing, Verdict
+from campaignctl.message.links import Signer
+from campaignctl.ports import LiveCampaign, Outcome, Outgoing, Store, Verdict
 from campaignctl.project import PROJECT_FILE, ProjectFile, load_project
 from campaignctl.publishing import Publication
 from campaignctl.stopping import StopReport, stop
 from campaignctl.store.database import open_sqlite
 from campaignctl.store.events import EventOutcome
 from campaignctl.store.ledger import SqlStore
+from campaignctl.store.spill import SpillFile
 from campaignctl.validation import Checked, check_file
 
 PROJECT = """
@@ -52,7 +54,7 @@ class WrittenChannel:
         self.seen: list[str] = []
         self.left_at: list[datetime] = []
 
-    def exchange(self, messages: Sequence[Outgoing]) -> Sequence[Outcome]:
+    def exchange(self, messages: Sequence[Outgoing], patience: timedelta | None = None) -> Sequence[Outcome]:
         assert len(messages) <= self.capacity
         return [self._outcome(message) for message in messages]
 
@@ -61,7 +63,7 @@ class WrittenChannel:
         answers = self.answers.get(message.recipient)
         if answers:
             planned = answers.pop(0)
-            return replace(planned, key=message.key)
+            return planned._replace(key=message.key)
         self.sent.append(message)
         self.left_at.append(self.clock.now())
         return Outcome(message.key, Verdict.SENT)
@@ -69,6 +71,9 @@ class WrittenChannel:
     def answer(self, address: str, verdict: Verdict, reason: str = "refused", **more: bool) -> None:
         """The next message to this address meets this."""
         self.answers.setdefault(address, []).append(Outcome("", verdict, reason, **more))
+
+    def abandon(self, grace: timedelta = timedelta(0)) -> Sequence[Outcome]:
+        return []
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -82,6 +87,7 @@ class World:
         self.clock = SetClock(datetime(2026, 11, 1, tzinfo=UTC))
         self.store = SqlStore(open_sqlite(folder / "campaignctl.db", self.clock.now()))
         self.email = WrittenChannel(clock=self.clock)
+        self.spill = SpillFile(folder / "campaignctl.db.spill")
         self.reports: list[TickReport] = []
         self.write(PROJECT_FILE, PROJECT)
         self.write("hello.md", "Hello {{ contact.name }} {{ unsubscribe_url }} {{ postal_address }}")
@@ -132,13 +138,17 @@ class World:
     def stop(self, name: str) -> StopReport:
         return stop(self.store, name, actor="tester", now=self.clock.now())
 
-    def daemon(self, *, may_repeat: bool = True) -> Daemon:
-        """A daemon that has just been started."""
+    def daemon(self, *, may_repeat: bool = True, store: Store | None = None, signer: Signer | None = None) -> Daemon:
+        """A daemon that has just been started; on *store* where the test watches it."""
         epoch = self.store.begin_epoch("test", 1, self.clock.now())
         with self.store.writing() as ledger:
+            ledger.record(self.spill.kept())
             ledger.recover(epoch, may_repeat, self.clock.now())
+        self.spill.prepare()
+        self.spill.keep([])
         rules = replace(SendingRules.of(self.project.project), may_repeat=may_repeat)
-        engine = Engine(self.store, Dispatcher(self.store, self.email, epoch, rules))
+        used = store or self.store
+        engine = Engine(used, Dispatcher(used, self.email, epoch, rules, self.spill), signer)
         return Daemon(engine, self.clock, self.reports.append)
 
     def run_until(self, wall: str, daemon: Daemon | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, NoReturn
@@ -14,17 +14,21 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     Tag,
     WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from campaignctl.campaign.source import Plain
 from campaignctl.campaign.when import When
+from campaignctl.diagnostics import did_you_mean
 
 NAME = "[a-z0-9][a-z0-9-]{0,62}"
 ATTRIBUTE = "[A-Za-z_][A-Za-z0-9_]{0,62}"
+
+NAME_SCHEMA: dict[str, Any] = {"type": ["string", "integer", "boolean"], "pattern": f"^{NAME}$", "minimum": 0}
 
 Literal = str | bool | int | float | None
 
@@ -37,17 +41,22 @@ class Model(BaseModel):
     )
 
 
-def complain(message: str, hint: str = "", code: str = "C112") -> NoReturn:
-    """Refuse the value under validation, in our words."""
-    raise PydanticCustomError("ours", "{message}", {"message": message, "hint": hint, "code": code})
+def complain(message: str, hint: str = "", code: str = "C112", at: str = "") -> NoReturn:
+    """Refuse the value under validation, in our words; *at* is the key inside it that has to change."""
+    raise PydanticCustomError("ours", "{message}", {"message": message, "hint": hint, "code": code, "at": at})
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         complain(f"{_kind(value)} stands where text should be", "write text, in quotes if in doubt")
-    if value == "" or (isinstance(value, Plain) and value in ("~", "null")):
-        complain("the value is missing", "write it after the colon, or leave the key out")
+    if value == "" or is_missing(value):
+        complain("the value is missing", "write it after the colon")
     return str(value)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether nothing stands where a value should be."""
+    return isinstance(value, Plain) and value in _NULLS
 
 
 def _kind(value: Any) -> str:
@@ -73,27 +82,49 @@ def read_as(
     pattern: str | None = None,
     code: str = "C112",
     stored_as: type = str,
+    as_yaml: tuple[str, ...] = (),
+    known: Callable[[], Iterable[str]] = tuple,
 ) -> tuple[BeforeValidator, WithJsonSchema]:
     """
     A field that *parse* reads from text; *what* and *example* make the message and the schema.
 
     A value that comes back from JSON is already of the type *stored_as*.
+    *as_yaml* are the types that other readers of YAML make of such a text: to
+    them `7` is a number, and an editor must not call it wrong. *known* are the
+    words among which the nearest to a wrong one is looked for.
     """
 
     def validate(value: Any) -> Any:
         if stored_as is not str and type(value) is stored_as:
             return value
+        if is_missing(value):
+            complain("the value is missing", f"write one like `{example}`", code)
         if isinstance(value, str):
             try:
                 return parse(value)
             except (ValueError, ArithmeticError):
                 pass
-        complain(f"{shown(value)} is not {what}", f"write it like `{example}`", code)
+        complain(f"{shown(value)} is not {what}", did_you_mean(str(value), known(), f"write it like `{example}`"), code)
 
-    schema: dict[str, Any] = {"type": "string", "examples": [example]}
+    schema: dict[str, Any] = {
+        "type": ["string", *as_yaml] if as_yaml else "string",
+        "examples": [example if stored_as is str else parse(example)],
+    }
     if pattern:
         schema["pattern"] = f"^(?:{pattern})$"
+    if "integer" in as_yaml:
+        schema["minimum"] = 0
     return BeforeValidator(validate), WithJsonSchema(schema)
+
+
+class Shorthand:
+    """Says in the JSON Schema that a value may also be written in this shorter way."""
+
+    def __init__(self, **schema: Any) -> None:
+        self._schema = schema
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [self._schema, handler(core_schema)]}
 
 
 def _matching(pattern: str) -> Callable[[str], str]:
@@ -137,7 +168,7 @@ def duration_text(duration: timedelta) -> str:
     return f"{seconds}s"
 
 
-_SHARE = r"(?:100(?:\.0+)?|\d{1,2}(?:\.\d{1,6})?)%"
+_SHARE = r"(?:100(?:\.0+)?|(?!0+(?:\.0+)?%)\d{1,2}(?:\.\d{1,6})?)%"
 
 
 def parse_share(text: str) -> Decimal:
@@ -147,13 +178,13 @@ def parse_share(text: str) -> Decimal:
     >>> parse_share("12.5%")
     Decimal('12.5')
     """
-    if not re.fullmatch(_SHARE, text) or not (share := Decimal(text[:-1])):
+    if not re.fullmatch(_SHARE, text):
         raise ValueError(text)
-    return share
+    return Decimal(text[:-1])
 
 
 def _whole_number(text: str) -> int:
-    if not re.fullmatch(r"0|[1-9]\d{0,8}", text):
+    if not re.fullmatch(_WHOLE_NUMBER, text):
         raise ValueError(text)
     return int(text)
 
@@ -200,30 +231,53 @@ AS_MAPPING = Tag("<mapping>")
 BY_KIND = Discriminator(_kind_tag)
 
 
-Text = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
+# Other readers of YAML take a text like `2026` or `true` for a number or a truth value.
+_AS_TEXT_SCHEMA: dict[str, Any] = {"type": ["string", "number", "boolean"], "minLength": 1}
+Text = Annotated[str, BeforeValidator(_text), Field(min_length=1), WithJsonSchema(_AS_TEXT_SCHEMA)]
 Name = Annotated[
     str,
-    *read_as(_matching(NAME), "a name (small letters, digits and `-`)", "spring-sale", pattern=NAME, code="C113"),
+    *read_as(
+        _matching(NAME),
+        "a name (small letters, digits and `-`)",
+        "spring-sale",
+        pattern=NAME,
+        code="C113",
+        as_yaml=("integer", "boolean"),
+    ),
 ]
 AttributeName = Annotated[
-    str, *read_as(_matching(ATTRIBUTE), "the name of an attribute", "country", pattern=ATTRIBUTE, code="C113")
+    str,
+    *read_as(
+        _matching(ATTRIBUTE),
+        "the name of an attribute",
+        "country",
+        pattern=ATTRIBUTE,
+        code="C113",
+        as_yaml=("boolean",),
+    ),
 ]
+_WHOLE_NUMBER = r"0|[1-9]\d{0,8}"
 Count = Annotated[
     int,
-    *read_as(_whole_number, "a whole number", "500", stored_as=int),
-    WithJsonSchema({"type": "integer", "minimum": 0}),
+    *read_as(_whole_number, "a whole number", "500", pattern=_WHOLE_NUMBER, stored_as=int, as_yaml=("integer",)),
 ]
 Flag = Annotated[
-    bool, *read_as(_flag, "`true` or `false`", "true", stored_as=bool), WithJsonSchema({"type": "boolean"})
+    bool,
+    *read_as(_flag, "`true` or `false`", "true", pattern="true|false", stored_as=bool, as_yaml=("boolean",)),
 ]
 Value = Annotated[Any, BeforeValidator(read_literal), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
+# What an attribute is compared with: never nothing.
+Operand = Annotated[Any, BeforeValidator(read_literal), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
+_HOUR = rf"{_CLOCK}(?::[0-5]\d)?"
+_DAY = r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
 Time = Annotated[
     When,
     *read_as(
         When.parse,
         "a time",
         "2026-12-01 09:00",
-        pattern=r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?",
+        pattern=f"{_DAY}(?: {_HOUR}|[ T]{_HOUR}(?:Z|[+-]{_CLOCK}))",
         code="C114",
     ),
     PlainSerializer(lambda when: when.text, return_type=str),
@@ -248,7 +302,6 @@ Rate = Annotated[
         code="C117",
     ),
 ]
-_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
 Window = Annotated[
     str,
     *read_as(

@@ -49,6 +49,10 @@ class CampaignFile:
             step,
         )
 
+    def is_written(self, path: Path) -> bool:
+        """Whether the file itself has something at *path*, or only means it."""
+        return self.written(path) in self.source.places
+
     def written(self, path: Path) -> Path:
         """A path of the full form as this file writes it."""
         if self.is_short:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from campaignctl.campaign.condition import NamedCondition
-from campaignctl.campaign.fields import Model, Name, Text, Time, read_as
+from campaignctl.campaign.fields import Model, Name, Text, Time, complain, read_as
 from campaignctl.campaign.steps.base import IfLate
 from campaignctl.campaign.steps.email import Email
 from campaignctl.campaign.steps.sms import Sms
@@ -16,7 +17,14 @@ from campaignctl.campaign.when import zone_named
 
 ZoneName = Annotated[
     str,
-    *read_as(lambda text: zone_named(text).key, "the IANA name of a time zone", "Europe/Paris", code="C119"),
+    *read_as(
+        lambda text: zone_named(text).key,
+        "the IANA name of a time zone",
+        "Europe/Paris",
+        pattern=r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*",
+        code="C119",
+        known=available_timezones,
+    ),
 ]
 
 
@@ -72,10 +80,20 @@ class Campaign(Heading):
     steps: list[AnyStep] = Field(min_length=1, description="What happens, in order.")
 
 
-class SingleSend(Heading):
+class SingleSend(Heading, json_schema_extra={"oneOf": [{"required": ["email"]}, {"required": ["sms"]}]}):
     """One message to a segment: the short form."""
 
     segment: NamedCondition = Field(description="Who gets it: a condition, a list of them, or a segment's name.")
     at: Time = Field(description="When it leaves: wall time in the campaign's zone, or an instant.")
     email: Email | None = Field(None, description="The message, by e-mail.")
     sms: Sms | None = Field(None, description="The message, by SMS.")
+
+    @model_validator(mode="after")
+    def _is_one_message(self) -> SingleSend:
+        if self.email is None and self.sms is None:
+            complain("the campaign sends nothing", "add `email` or `sms`", "C122", at="at")
+        if self.email is not None and self.sms is not None:
+            complain(
+                "the campaign sends `email` and `sms` at once", "make a step of each, below `steps`", "C122", at="sms"
+            )
+        return self

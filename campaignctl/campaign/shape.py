@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from campaignctl.campaign.condition import condition_trouble
 from campaignctl.campaign.fields import Model, shown
+from campaignctl.campaign.model import SingleSend
 from campaignctl.campaign.source import Path, Source
 from campaignctl.campaign.steps.union import COMMON_KEYS, VERBS
 from campaignctl.diagnostics import Problem, did_you_mean, listed
@@ -23,6 +24,8 @@ _MISSING_HINTS = {
     "at": "say when: `at: 2026-12-01 09:00`",
     "share": "say how much of the cohort: `share: 50%`",
 }
+_SPLITS = ("random", "segment", "engagement")
+_STARTERS = ("segment", "api")
 
 
 def shape_problems(source: Source, model: type[Model], failure: ValidationError) -> list[Problem]:
@@ -30,17 +33,27 @@ def shape_problems(source: Source, model: type[Model], failure: ValidationError)
     return [_problem(source, model, details) for details in failure.errors(include_url=False)]
 
 
+class _Said(NamedTuple):
+    """What a problem is, and where below the path that pydantic reports."""
+
+    message: str
+    hint: str
+    code: str = "C112"
+    at: str = ""
+    at_key: bool = False
+
+
 def _problem(source: Source, model: type[Model], details: ErrorDetails) -> Problem:
     path = _written_path(source.value, details["loc"])
-    if details["type"] == "step" and len(unknown := _unknown_keys(details["input"])) == 1:
-        path = (*path, unknown[0])
-    code, message, hint, at_key = _explained(model, details, path)
+    said = _explained(model, details, path)
+    if said.at:
+        path = (*path, said.at)
     return Problem(
-        code,
-        message,
-        hint,
+        said.code,
+        said.message,
+        said.hint,
         file=source.name,
-        span=source.span(path, at_key=at_key),
+        span=source.span(path, at_key=said.at_key),
         step=_step_at(source.value, path),
     )
 
@@ -73,102 +86,44 @@ def _step_at(value: Any, path: Path) -> str | None:
     return found
 
 
-def _explained(model: type[Model], details: ErrorDetails, path: Path) -> tuple[str, str, str, bool]:
-    """Code, message, hint, and whether the key is what is wrong."""
-    kind, given, name = details["type"], details["input"], str(path[-1]) if path else ""
+def _explained(model: type[Model], details: ErrorDetails, path: Path) -> _Said:
+    given, name, key = details["input"], str(path[-1]) if path else "", _nearest_key(path)
     context: dict[str, Any] = details.get("ctx", {})
-    match kind:
+    match details["type"]:
         case "ours":
-            return context["code"], context["message"], context["hint"], context["code"] == "C120"
+            code = context["code"]
+            return _Said(context["message"], context["hint"], code, context["at"], at_key=code in ("C120", "C122"))
         case "extra_forbidden":
             known = keys_at(model, details["loc"])
-            return (
-                "C110",
-                f"`{name}` is not a key here",
-                did_you_mean(name, known, f"known here: {listed(known)}"),
-                True,
-            )
+            hint = did_you_mean(name, known, f"known here: {listed(known)}" if known else "take it out")
+            if model is SingleSend and path == (name,) and name in VERBS:
+                hint = f"make `{name}` a step, below `steps`"
+            return _Said(f"`{name}` is not a key here", hint, "C110", at_key=True)
         case "missing":
-            hint = _MISSING_HINTS.get(name, f"add `{name}: …`")
-            return "C111", f"`{name}` is missing", hint, True
+            return _Said(f"`{name}` is missing", _MISSING_HINTS.get(name, f"add `{name}: …`"), "C111", at_key=True)
         case "step":
-            return *_step_trouble(given), True
+            return _step_trouble(given)
         case "condition":
-            return "C120", *condition_trouble(given), False
+            message, hint, at = condition_trouble(given)
+            return _Said(message, hint, "C120", at, at_key=bool(at))
         case "split":
-            by = given.get("by") if isinstance(given, dict) else None
-            if by is None:
-                return (
-                    "C111",
-                    "`by` is missing",
-                    "say how the cohort is divided: `random`, `segment` or `engagement`",
-                    True,
-                )
-            words = ["random", "segment", "engagement"]
-            return (
-                "C112",
-                f"a split cannot be by {shown(by)}",
-                did_you_mean(str(by), words, f"write {listed(words)}"),
-                False,
-            )
+            return _split_trouble(given)
         case "starter":
-            return (
-                "C121",
-                "a starter has either `segment` or `api`",
-                "write one of them, and nothing else",
-                True,
-            )
+            return _starter_trouble(given)
         case "too_short":
-            return (
-                "C112",
-                f"`{_nearest_key(path)}` has too few entries",
-                f"write at least {context['min_length']}",
-                False,
-            )
+            return _Said(f"`{key}` has too few entries", f"write at least {context['min_length']}", at_key=True)
         case "too_long":
-            return (
-                "C112",
-                f"`{_nearest_key(path)}` has too many entries",
-                f"write at most {context['max_length']}",
-                False,
-            )
+            return _Said(f"`{key}` has too many entries", f"write at most {context['max_length']}", at_key=True)
         case "literal_error":
             words = [word.strip(" '") for word in str(context["expected"]).replace(" or ", ",").split(",")]
-            return (
-                "C112",
-                f"`{name}` cannot be {shown(given)}",
-                did_you_mean(str(given), words, f"write {listed(words)}"),
-                False,
-            )
+            return _Said(f"`{key}` cannot be {shown(given)}", did_you_mean(str(given), words, f"write {listed(words)}"))
         case "list_type":
-            return (
-                "C112",
-                f"`{_nearest_key(path)}` has to be a list",
-                "write its entries with a dash each",
-                False,
-            )
+            return _Said(f"`{key}` has to be a list", "write its entries below it, with a dash each")
         case "model_type" | "model_attributes_type" | "dict_type":
-            return (
-                "C112",
-                f"`{_nearest_key(path)}` has to be a mapping",
-                "write keys and values below it",
-                False,
-            )
-        case "union_tag_invalid" | "union_tag_not_found":
-            return (
-                "C112",
-                f"`{_nearest_key(path)}` cannot be {shown(given)}",
-                "see the language's page for its forms",
-                False,
-            )
-        case "recursion_loop" | "string_type":
-            return "C112", f"`{_nearest_key(path)}` cannot be {shown(given)}", "write text", False
+            return _Said(f"`{key}` has to be a mapping", "write keys and values below it")
         case _:
-            return (
-                "C112",
-                f"`{_nearest_key(path)}` cannot be {shown(given)}",
-                "see the language's page for its forms",
-                False,
+            return _Said(
+                f"`{key}` cannot be {shown(given)}", "write it in one of the forms that docs/language.md shows"
             )
 
 
@@ -176,26 +131,42 @@ def _nearest_key(path: Path) -> str:
     return next((item for item in reversed(path) if isinstance(item, str)), "the file")
 
 
-def _unknown_keys(given: Any) -> list[str]:
-    if not isinstance(given, dict) or any(key in VERBS for key in given):
-        return []
-    return [key for key in given if key not in COMMON_KEYS]
-
-
-def _step_trouble(given: Any) -> tuple[str, str, str]:
+def _step_trouble(given: Any) -> _Said:
     if not isinstance(given, dict):
-        return "C112", "a step has to be a mapping", "write `- id: NAME` and a verb"
+        return _Said("a step has to be a mapping", "write `- id: NAME` and a verb")
     verbs = [key for key in given if key in VERBS]
     if len(verbs) > 1:
-        return "C122", f"a step does {listed(verbs, 'and')} at once", "make a step of each"
-    unknown = _unknown_keys(given)
-    if len(unknown) == 1:
-        return (
-            "C122",
-            f"`{unknown[0]}` is not a verb",
-            did_you_mean(unknown[0], VERBS, f"a step does one of {listed(VERBS)}"),
+        return _Said(
+            f"a step does {listed(verbs, 'and')} at once", "make a step of each", "C122", verbs[1], at_key=True
         )
-    return "C122", "a step does nothing", f"add one of {listed(VERBS)}"
+    unknown = [key for key in given if key not in COMMON_KEYS]
+    if len(unknown) == 1:
+        hint = did_you_mean(unknown[0], VERBS, f"write one of {listed(VERBS)}")
+        return _Said(f"`{unknown[0]}` is not a verb", hint, "C122", unknown[0], at_key=True)
+    return _Said("a step does nothing", f"add one of {listed(VERBS)}", "C122", at_key=True)
+
+
+def _split_trouble(given: Any) -> _Said:
+    if not isinstance(given, dict):
+        return _Said("`split` has to be a mapping", "write `by` and `branches` below it")
+    if "by" not in given:
+        return _Said("`by` is missing", "add `by: random`, `by: segment` or `by: engagement`", "C111", at_key=True)
+    by = given["by"]
+    return _Said(
+        f"a split cannot be by {shown(by)}", did_you_mean(str(by), _SPLITS, f"write {listed(_SPLITS)}"), at="by"
+    )
+
+
+def _starter_trouble(given: Any) -> _Said:
+    if not isinstance(given, dict):
+        return _Said("`starter` has to be a mapping", "write `starter: {segment: …}`", "C121")
+    if "segment" in given and "api" in given:
+        return _Said("a starter says `segment` and `api` at once", "keep one of them", "C121", "api", at_key=True)
+    if len(given) == 1:
+        (word,) = given
+        hint = did_you_mean(word, _STARTERS, f"write {listed(_STARTERS)}")
+        return _Said(f"`{word}` is not a starter", hint, "C121", word, at_key=True)
+    return _Said("a starter needs `segment` or `api`", "add `segment: …`", "C121", at_key=True)
 
 
 def keys_at(model: type[Model], location: tuple[int | str, ...]) -> list[str]:
@@ -206,16 +177,11 @@ def keys_at(model: type[Model], location: tuple[int | str, ...]) -> list[str]:
     return sorted({field.alias or name for each in found for name, field in each.model_fields.items()})
 
 
-def _inside(model: type[Model], item: int | str) -> set[type[Model]]:
-    """The models that a location's next item leads to; tags and indexes stay where they are."""
-    if isinstance(item, int):
-        return {model}
-    if item.startswith("<"):
-        return {model}
+def _inside(model: type[Model], item: int | str) -> Iterator[type[Model]]:
+    """The models that a key leads to; none for an index or a tag, which stay where they are."""
     for name, field in model.model_fields.items():
         if (field.alias or name) == item:
-            return set(_models_in(field.annotation))
-    return {model}
+            yield from _models_in(field.annotation)
 
 
 def _models_in(annotation: Any) -> Iterator[type[Model]]:

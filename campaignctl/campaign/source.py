@@ -62,7 +62,8 @@ def read_source(name: str, content: bytes) -> Source | list[Problem]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as failure:
         line = content.count(b"\n", 0, failure.start) + 1
-        span = Span(line, 1, line, 2)
+        column = len(content[content.rfind(b"\n", 0, failure.start) + 1 : failure.start].decode("utf-8-sig")) + 1
+        span = Span(line, column, line, column + 1)
         return [Problem("C100", "the file is not UTF-8 text", "save it as UTF-8", file=name, span=span)]
     return read_text(name, text)
 
@@ -74,7 +75,10 @@ def read_text(name: str, text: str) -> Source | list[Problem]:
         parser = yaml.parse(text, Loader=_EVENTS)
         value = reader.document(parser)
     except yaml.YAMLError as failure:
-        reader.problems.append(_syntax_problem(name, text, failure))
+        found = _syntax_problem(name, text, failure)
+        # What is wrong already is why the line cannot be read to its end.
+        if all(problem.span.line != found.span.line for problem in reader.problems):
+            reader.problems.append(found)
     except _TooDeepError as failure:
         reader.problems.append(
             Problem(
@@ -177,7 +181,10 @@ class _Reader:
             if event.anchor is not None or event.tag not in (None, "!"):
                 self._complain("C103", "a key has an anchor or a tag", "leave it out", event)
             return str(event.value)
-        self._complain("C105", "a key has to be text", "write a word before the colon", event)
+        if isinstance(event, yaml.MappingStartEvent) and event.flow_style:
+            self._complain("C105", *_BARE_TEMPLATE, event)
+        else:
+            self._complain("C105", "a key has to be text", "write a word before the colon", event)
         self._value(event, events, (*path, ""), None)
         return ""
 
@@ -190,6 +197,9 @@ def _span(event: Any) -> Span:
     return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
 
+_BARE_TEMPLATE: Final = ("`{{` begins a mapping here, and no template", "put the whole value in quotes")
+
+
 def _syntax_problem(name: str, text: str, failure: yaml.YAMLError) -> Problem:
     """The parser's complaint in our words, at the place where it noticed."""
     mark = getattr(failure, "problem_mark", None)
@@ -199,6 +209,8 @@ def _syntax_problem(name: str, text: str, failure: yaml.YAMLError) -> Problem:
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         message, hint = "a control character is not allowed in YAML", "remove it"
     else:
+        if mark.index >= len(text.rstrip()) and getattr(failure, "context_mark", None):
+            mark = failure.context_mark  # type: ignore[attr-defined] # what is not closed began there
         line, column = mark.line + 1, mark.column + 1
         message, hint = _explained(str(getattr(failure, "problem", "") or ""), text, line)
     return Problem("C101", message, hint, file=name, span=Span(line, column, line, column + 1))

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class OutboxChannel:
     def in_flight(self) -> int:
         return 0
 
-    def exchange(self, messages: Sequence[Outgoing]) -> Sequence[Outcome]:
+    def exchange(self, messages: Sequence[Outgoing], patience: timedelta | None = None) -> Sequence[Outcome]:  # noqa: ARG002 # a file takes no time to wait for
         """
         Write the messages; all have finished on return.
 
@@ -51,6 +52,10 @@ class OutboxChannel:
         if any(outcome.verdict is Verdict.SENT for outcome in outcomes):
             _sync_folder(self._folder)
         return outcomes
+
+    def abandon(self, grace: timedelta = timedelta(0)) -> Sequence[Outcome]:  # noqa: ARG002 # nothing needs it
+        """Nothing is under way between two calls."""
+        return []
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -6,8 +6,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from html import escape
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 from campaignctl.cli.show import counted, problem_text
 from campaignctl.diagnostics import Problem, Severity, has_errors
@@ -160,12 +160,12 @@ def _junit(checked: Checked) -> str:
     for name in names:
         found = [problem for problem in checked.problems if problem.file == name]
         failed += has_errors(found)
-        text = escape("\n\n".join(problem_text(problem, checked.texts.get(name)) for problem in found))
+        text = escape("\n\n".join(problem_text(problem, checked.texts.get(name)) for problem in found), quote=False)
         inside = ""
         if has_errors(found):
-            inside = f"<failure message={quoteattr(counted(found))}>{text}</failure>"
+            inside = f'<failure message="{escape(counted(found))}">{text}</failure>'
         elif found:
             inside = f"<system-out>{text}</system-out>"
-        cases.append(f'  <testcase classname="campaignctl.validate" name={quoteattr(name)}>{inside}</testcase>')
+        cases.append(f'  <testcase classname="campaignctl.validate" name="{escape(name)}">{inside}</testcase>')
     head = f'<testsuite name="campaignctl validate" tests="{len(names)}" failures="{failed}">'
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>"])

@@ -127,7 +127,7 @@ def opened_project(wanted: Path | None, near: Path | None = None) -> ProjectFile
     name = shown_path(folder / PROJECT_FILE)
     project = load_project(folder, os.environ, name)
     if not isinstance(project, ProjectFile):
-        show_problems(project, {name: (folder / PROJECT_FILE).read_text("utf-8", "replace")})
+        show_problems(project, {name: (folder / PROJECT_FILE).read_text("utf-8-sig", "replace")})
         raise typer.Exit(1)
     tell(f"the project is {name}")
     return project

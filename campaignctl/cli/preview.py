@@ -25,7 +25,8 @@ from campaignctl.cli.show import document
 from campaignctl.clock import SystemClock
 from campaignctl.errors import RefusedError, UsageError, WorkFailedError
 from campaignctl.message.content import RenderedEmail
-from campaignctl.message.sandbox import RenderError, TemplateSyntaxProblem
+from campaignctl.message.metering import TemplateSyntaxProblem
+from campaignctl.message.sandbox import RenderError
 from campaignctl.publishing import frozen
 from campaignctl.rehearsal import previewed
 from campaignctl.wiring import opened_store, store_path

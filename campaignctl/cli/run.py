@@ -55,7 +55,8 @@ def show_report(at: datetime, report: TickReport) -> None:
     parts = [f"started {name}" for name in report.started]
     parts += [f"sent {report.sent} messages"] if report.sent else []
     parts += [f"finished {name}" for name in report.finished]
-    parts += [f"held {name}: too late, a person has to decide" for name in report.held]
-    parts += [f"the channel does not take messages: {trouble}" for trouble in report.troubles]
+    parts += [f"held {name}: a person has to decide, see campaignctl status" for name in report.held]
+    parts += [f"paused {what}" for what in report.paused]
+    parts += report.troubles
     for part in parts:
         say(f"{utc_text(at)} {part}")

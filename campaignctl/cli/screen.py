@@ -31,6 +31,11 @@ class Screen:
     is_verbose: bool = False
     may_colour: bool = True
 
+    def begin(self) -> None:
+        """A new command: nothing was asked for yet."""
+        self.is_quiet = self.is_verbose = False
+        self.may_colour = True
+
     def has_colours(self, stream: TextIO) -> bool:
         """Whether words on *stream* stand out: only on a terminal, and never against the user's wish."""
         is_wanted = self.may_colour and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

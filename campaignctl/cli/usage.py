@@ -20,9 +20,10 @@ def usage_trouble(error: Any, command: str) -> tuple[str, str]:
         case "MissingParameter":
             return f"{_named(error.param)} is missing", see
         case "BadParameter":
-            choices = re.search(r"is not one of ([^.]+)", str(error.message))
-            hint = f"write one of {choices[1].replace(QUOTE, '`')}" if choices else see
-            return f"the value of {_named(error.param)} cannot be used", hint
+            told = re.search(r"'([^']*)' is not one of ([^.]+)", str(error.message))
+            if told is None:
+                return f"the value of {_named(error.param)} cannot be used", see
+            return f"{_named(error.param)} cannot be `{told[1]}`", f"write one of {told[2].replace(QUOTE, '`')}"
         case "BadOptionUsage":
             return f"`{error.option_name}` needs a value", see
     said = str(error.format_message())

@@ -12,7 +12,6 @@ from campaignctl.cli.attributes import attributes_in_store
 from campaignctl.cli.formats import ProblemFormat, rendered
 from campaignctl.cli.options import ProjectOption, StoreOption, command_app, project_folder, shown_path
 from campaignctl.diagnostics import has_errors
-from campaignctl.errors import UsageError
 from campaignctl.project import PROJECT_FILE, ProjectFile, load_project
 from campaignctl.validation import Checked, campaign_files, check_files, check_project
 
@@ -34,9 +33,6 @@ def validate_command(
 
     Example: campaignctl validate campaigns --strict
     """
-    for path in paths:
-        if not path.exists():
-            raise UsageError("C151", f"`{path}` does not exist", "check the path")
     whole = Checked()
     for folder, files in _by_project(campaign_files(paths), paths, project).items():
         whole.add(_checked(folder, files, store))

@@ -67,7 +67,7 @@ class FileColumn:
             joined = self._joined(cells)
         if self.normal_address is not None and not _ALL_PLAIN.fullmatch(joined):
             cells = self._normalised(cells, faults)
-        if self.is_key and not all(map(_has_text, cells)):
+        if self.is_key and (None in cells or not all(map(str.strip, cells))):  # type: ignore[arg-type]  # no None left
             for place, cell in enumerate(cells):
                 if not _has_text(cell):
                     faults.setdefault(place, (Reason.MISSING_KEY, f"`{self.name}` is empty"))

@@ -58,7 +58,7 @@ def import_events(store: SqlStore, source: Source, now: datetime, *, is_trial: b
     """
     with with_staging(store.database) as pinned:
         with pinned.reading() as connection:
-            SqlLedger(connection, {}).prepare_for_events()
+            SqlLedger(connection).prepare_for_events()
         read = 0
         rows = _events_in(source)
         while some := list(islice(rows, _EVENTS_AT_ONCE)):
@@ -66,10 +66,10 @@ def import_events(store: SqlStore, source: Source, now: datetime, *, is_trial: b
                 connection.execute(insert(brought), some)
             read += len(some)
         with pinned.reading() as connection:
-            outcomes = SqlLedger(connection, {}).place_events()
+            outcomes = SqlLedger(connection).place_events()
         with pinned.writing() as connection:
             trial = connection.begin_nested()
-            added, newly_suppressed = SqlLedger(connection, {}).take_events(now)
+            added, newly_suppressed = SqlLedger(connection).take_events(now)
             if is_trial:
                 trial.rollback()
             else:

@@ -13,6 +13,7 @@ from typing import Final
 
 from campaignctl.clock import Clock
 from campaignctl.engine.tick import Engine, TickReport
+from campaignctl.errors import StoreError
 
 # Publications, stops and imports come from other processes: look that often.
 _LOOK_EVERY: Final = timedelta(seconds=2)
@@ -41,9 +42,22 @@ class Daemon:
         self._ending.set()
 
     def run(self, until: Until) -> None:
-        """Tick until the end that *until* names, or until `end`."""
+        """
+        Tick until the end that *until* names, or until `end`.
+
+        Raises:
+            StoreError: the store fails in a run that does what is due, and no more.
+        """
         while not self._ending.is_set():
-            report = self._engine.tick(self._clock.now, self._ending.is_set)
+            try:
+                report = self._engine.tick(self._clock.now, self._ending.is_set)
+            except StoreError as failure:
+                if until is Until.DONE_FOR_NOW:
+                    raise
+                # A full disk or a long lock passes; outcomes are kept meanwhile.
+                self._show(TickReport(troubles=[f"{failure.message}; nothing leaves until it works again"]))
+                self._ending.wait(_LOOK_EVERY.total_seconds())
+                continue
             self._show(report)
             self.wake_at = report.wake_at
             if report.did_something:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from campaignctl.engine.breaker import FIRST_MESSAGES, bounces_too_often
 from campaignctl.engine.destinations import Destinations, domain_of
@@ -14,10 +14,27 @@ from campaignctl.engine.queues import StepQueue
 from campaignctl.engine.results import FIRST_BACK_OFF, result_of
 from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.throttle import Throttle
+from campaignctl.errors import StoreError
 from campaignctl.message.sandbox import RenderError
-from campaignctl.ports import Candidate, Channel, Claim, Cohort, Ledger, Outcome, Outgoing, Result, Store, Verdict
+from campaignctl.ports import (
+    Candidate,
+    Channel,
+    Claim,
+    Cohort,
+    Finished,
+    Ledger,
+    Outcome,
+    Outgoing,
+    Spill,
+    Store,
+    Verdict,
+)
 
 _CHANNEL: Final = "channel/email"
+
+# A slow server must not keep the loop from seeing that it is to end.
+_PATIENCE: Final = timedelta(seconds=1)
+_GRACE: Final = timedelta(seconds=30)
 
 
 @dataclass
@@ -36,12 +53,19 @@ class Dispatched:
 _Prepared = tuple[Candidate, Outgoing | RenderError]
 
 
-@dataclass(frozen=True)
-class _Flight:
+class _Flight(NamedTuple):
     """A message that the channel has."""
 
     queue: StepQueue
     candidate: Candidate
+
+
+class _Landed(NamedTuple):
+    """A message whose outcome is known, and not yet written down."""
+
+    queue: StepQueue
+    outcome: Outcome
+    finished: Finished
 
 
 @dataclass
@@ -58,21 +82,24 @@ class Dispatcher:
     Sends the deliveries of any number of steps by one channel, in turns.
 
     Each round is one transaction: it records what has finished and claims what
-    goes next. Nothing is open while the channel talks.
+    goes next. Nothing is open while the channel talks. Where the store does not
+    take results they are kept in the *spill* until it does, and nothing leaves.
     """
 
-    def __init__(self, store: Store, channel: Channel, epoch: int, rules: SendingRules) -> None:
+    def __init__(self, store: Store, channel: Channel, epoch: int, rules: SendingRules, spill: Spill) -> None:
         self._store = store
         self._channel = channel
         self._epoch = epoch
         self._rules = rules
+        self._spill = spill
         self._throttle = Throttle(store)
         self._destinations = Destinations()
         self._queues: list[StepQueue] = []
         self._rounds = 0
         self._served: dict[int, int] = {}  # in which round each step had its last turn
         self._flights: dict[str, _Flight] = {}
-        self._finished: list[Outcome] = []
+        self._landed: list[_Landed] = []
+        self._is_spilled = False
         self._down_until: datetime | None = None
         self._troubles_in_a_row = 0
 
@@ -94,37 +121,87 @@ class Dispatcher:
         """
         Send what is due of these steps, until all of it went out, something stops it, or it is *until*.
 
-        What is in flight at the end is waited for and recorded.
+        What is in flight at the end is waited for and recorded; when the daemon
+        ends, for a grace of half a minute, and then broken off.
+
+        Raises:
+            StoreError: the store fails; every outcome is kept, and `settle` writes it down later.
         """
         done = Dispatched()
-        self._queues = queues = [StepQueue.of(cohort, messages, self._rules) for cohort, messages in work]
+        self._queues = [StepQueue.of(cohort, messages, self._rules) for cohort, messages in work]
+        failure: StoreError | None = None
+        ends_at: datetime | None = None
         while True:
             at = now()
-            is_over = is_ending() or self.is_down(at) or at >= until
-            outgoing = self._round([] if is_over else queues, at, done)
-            self._finished = list(self._channel.exchange(outgoing))
-            if not self._finished and not self._flights:
-                done.blocked_until = {
-                    queue.cohort.step.id: queue.blocked_until for queue in queues if queue.blocked_until is not None
-                }
-                return done
+            if ends_at is None and is_ending():
+                ends_at = at + _GRACE
+            is_over = failure is not None or ends_at is not None or self.is_down(at) or at >= until
+            outgoing: list[Outgoing] = []
+            try:
+                outgoing = self._round([] if is_over else self._queues, at, done)
+            except StoreError as trouble:
+                failure = trouble
+            is_out_of_patience = ends_at is not None and at >= ends_at
+            outcomes = self._channel.abandon() if is_out_of_patience else self._channel.exchange(outgoing, _PATIENCE)
+            self._take_in(outcomes, now(), done)
+            if not outcomes and not self._flights:
+                break
+        if failure is not None:
+            raise failure
+        done.blocked_until = {
+            queue.cohort.step.id: queue.blocked_until for queue in self._queues if queue.blocked_until is not None
+        }
+        return done
+
+    def settle(self, now: datetime) -> None:
+        """
+        Write down outcomes that the store did not take before.
+
+        Raises:
+            StoreError: it still does not.
+        """
+        if self._landed:
+            self._round([], now, Dispatched())
 
     def _round(self, queues: Sequence[StepQueue], now: datetime, done: Dispatched) -> list[Outgoing]:
         """Record what has finished and claim what goes next, in one transaction."""
         turns = list(self._turns(queues, now))
-        outgoing: list[Outgoing] = []
-        if not turns and not self._finished:
-            return outgoing
-        with self._store.writing() as ledger:
-            self._record(ledger, now, done)
+        if not turns and not self._landed:
+            return []
+        granted: list[tuple[_Turn, list[tuple[Candidate, Outgoing]]]] = []
+        try:
+            with self._store.writing() as ledger:
+                self._record(ledger, now, done)
+                granted = [(turn, self._claim(ledger, turn, now)) for turn in turns if not self.is_down(now)]
+                if marks := self._throttle.to_keep():
+                    ledger.keep_rate_marks(marks)
+        except StoreError:
             for turn in turns:
-                if self.is_down(now):
-                    self._return(turn)
-                else:
-                    outgoing += self._claim(ledger, turn, now)
-            if marks := self._throttle.to_keep():
-                ledger.keep_rate_marks(marks)
-        return outgoing
+                self._return(turn)
+            self._keep_aside()
+            raise
+        # From here on the intents are on the disk, and the results as well.
+        self._landed = []
+        if self._is_spilled:
+            self._keep_aside()
+        for turn in turns[len(granted) :]:
+            self._return(turn)
+        return [message for turn, messages in granted for message in self._begun(turn, messages)]
+
+    def _begun(self, turn: _Turn, granted: Sequence[tuple[Candidate, Outgoing]]) -> list[Outgoing]:
+        """These are under way from now on, and the others of the turn are not."""
+        under_way = {candidate.contact_id for candidate, _ in granted}
+        for candidate, _ in turn.prepared:
+            if candidate.contact_id not in under_way:
+                self._destinations.gave_back(domain_of(candidate.address))
+        self._flights |= {message.key: _Flight(turn.queue, candidate) for candidate, message in granted}
+        return [message for _, message in granted]
+
+    def _keep_aside(self) -> None:
+        """Put what the store has not taken where it outlives this process."""
+        if self._landed or self._is_spilled:
+            self._spill.keep([landed.finished for landed in self._landed])
+            self._is_spilled = bool(self._landed)
 
     def _turns(self, queues: Sequence[StepQueue], now: datetime) -> Iterator[_Turn]:
         """What each step does next: the room is shared evenly among those that may go on and have something."""
@@ -164,7 +241,7 @@ class Dispatcher:
         for candidate, _ in turn.prepared:
             self._destinations.gave_back(domain_of(candidate.address))
 
-    def _claim(self, ledger: Ledger, turn: _Turn, now: datetime) -> list[Outgoing]:
+    def _claim(self, ledger: Ledger, turn: _Turn, now: datetime) -> list[tuple[Candidate, Outgoing]]:
         queue, cohort = turn.queue, turn.queue.cohort
         if turn.later:
             ledger.put_off(cohort, turn.later)
@@ -172,7 +249,6 @@ class Dispatcher:
         for candidate, failure in turn.prepared:
             if isinstance(failure, RenderError):
                 ledger.skip(cohort, candidate, "render_error", str(failure), now)
-                self._destinations.gave_back(domain_of(candidate.address))
                 queue.has_moved = True
         ready = [(candidate, message) for candidate, message in turn.prepared if isinstance(message, Outgoing)]
         claims = ledger.claim(cohort, [candidate for candidate, _ in ready], self._epoch, now, self._rules.cap)
@@ -180,37 +256,39 @@ class Dispatcher:
         for (candidate, message), claim in zip(ready, claims, strict=True):
             queue.has_moved = queue.has_moved or claim is not Claim.REFUSED
             if claim is Claim.GRANTED:
-                self._flights[message.key] = _Flight(queue, candidate)
-                granted.append(message)
-            else:
-                self._destinations.gave_back(domain_of(candidate.address))
+                granted.append((candidate, message))
         self._throttle.used(_CHANNEL, self._rules.rate, len(granted), now)
         self._throttle.used(_rate_name(queue), queue.rate, len(granted), now)
         return granted
 
-    def _record(self, ledger: Ledger, now: datetime, done: Dispatched) -> None:
-        results: dict[StepQueue, list[tuple[Candidate, Result]]] = {}
-        for outcome in self._finished:
+    def _take_in(self, outcomes: Sequence[Outcome], now: datetime, done: Dispatched) -> None:
+        """What each outcome means for its delivery; it is written down in the next round."""
+        for outcome in outcomes:
             flight = self._flights.pop(outcome.key)
+            queue, candidate = flight.queue, flight.candidate
             result = result_of(
                 outcome,
-                attempts=flight.candidate.attempts + 1,
-                made_at=flight.candidate.made_at,
+                attempts=candidate.attempts + 1,
+                made_at=candidate.made_at,
                 may_repeat=self._rules.may_repeat,
                 now=now,
             )
-            results.setdefault(flight.queue, []).append((flight.candidate, result))
-            self._destinations.ended(domain_of(flight.candidate.address), outcome)
+            finished = Finished(
+                queue.cohort.step.id, candidate.contact_id, candidate.address or "", self._epoch, result, now
+            )
+            self._landed.append(_Landed(queue, outcome, finished))
+            self._destinations.ended(domain_of(candidate.address), outcome)
+            self._judge_channel(outcome, now, done)
             done.finished += 1
             done.sent += outcome.verdict is Verdict.SENT
-            self._judge_channel(outcome, now, done)
-            if outcome.blames_sender:
-                self._pause(ledger, flight.queue, outcome, now, done)
-        for queue, finished in results.items():
-            ledger.record(queue.cohort, finished, self._epoch, now)
-            if any(result.suppresses for _, result in finished):
-                self._judge_step(ledger, queue, now, done)
-        self._finished = []
+
+    def _record(self, ledger: Ledger, now: datetime, done: Dispatched) -> None:
+        ledger.record([landed.finished for landed in self._landed])
+        for landed in self._landed:
+            if landed.outcome.blames_sender:
+                self._pause(ledger, landed.queue, landed.outcome, now, done)
+        for queue in {landed.queue for landed in self._landed if landed.finished.result.suppresses}:
+            self._judge_step(ledger, queue, now, done)
 
     def _pause(self, ledger: Ledger, queue: StepQueue, outcome: Outcome, now: datetime, done: Dispatched) -> None:
         """Every further message would meet the same answer: a person has to look."""
@@ -231,7 +309,7 @@ class Dispatcher:
 
     def _judge_channel(self, outcome: Outcome, now: datetime, done: Dispatched) -> None:
         """A relay that does not take messages is left alone for a while: longer each time."""
-        if outcome.verdict is not Verdict.NOT_SENT:
+        if outcome.verdict is not Verdict.NOT_SENT or outcome.reason == "abandoned":
             if outcome.verdict is Verdict.SENT:
                 self._troubles_in_a_row, self._down_until = 0, None
             return
@@ -239,7 +317,7 @@ class Dispatcher:
             self._troubles_in_a_row += 1
             wait = min(FIRST_BACK_OFF, timedelta(seconds=5) * 2 ** min(self._troubles_in_a_row - 1, 10))
             self._down_until = now + wait
-            done.troubles.append(outcome.detail or outcome.reason)
+            done.troubles.append(f"the channel does not take messages: {outcome.detail or outcome.reason}")
 
 
 def _rate_name(queue: StepQueue) -> str:

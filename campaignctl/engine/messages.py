@@ -9,6 +9,7 @@ from campaignctl.campaign.steps.union import every_step
 from campaignctl.campaign.version import Version, file_ending
 from campaignctl.message.content import Attachment, Body, EmailContent, Recipient, RenderedEmail, Surroundings
 from campaignctl.message.email import EmailTemplate
+from campaignctl.message.links import Signer, StepLinks
 from campaignctl.ports import Candidate, LiveCampaign
 
 _FORMATS: Final = {"md": "md", "html": "html", "htm": "html", "mjml": "mjml", "txt": "txt"}
@@ -58,13 +59,20 @@ def surroundings_of(version: Version, step: str) -> Surroundings:
 
 
 class Messages:
-    """The compiled messages of one version."""
+    """
+    The compiled messages of one version.
 
-    def __init__(self, version: Version) -> None:
+    Where the version has a `public_url`, *signer* makes each contact's links
+    to it; without one, the way to unsubscribe is by mail.
+    """
+
+    def __init__(self, version: Version, signer: Signer | None = None) -> None:
         self.version = version
+        self._signer = signer
+        self._phone = version.content.contacts.phone or ""
         self._templates: dict[str, EmailTemplate] = {}
 
-    def template(self, step: str) -> EmailTemplate:
+    def template(self, campaign: LiveCampaign, step: str) -> EmailTemplate:
         """The compiled message of an e-mail step."""
         if step not in self._templates:
             email = next(
@@ -72,8 +80,18 @@ class Messages:
                 for each in every_step(self.version.campaign.steps)
                 if isinstance(each, EmailStep) and each.id == step
             )
-            self._templates[step] = EmailTemplate(content_of(email, self.version), surroundings_of(self.version, step))
+            self._templates[step] = EmailTemplate(
+                content_of(email, self.version), surroundings_of(self.version, step), self._links(campaign, step)
+            )
         return self._templates[step]
+
+    def _links(self, campaign: LiveCampaign, step: str) -> StepLinks | None:
+        public_url = self.version.content.public_url
+        if not public_url or self._signer is None:
+            return None
+        # A preview is of no step of the store; nothing is numbered 0 there.
+        step_id = next((each.id for each in campaign.steps if each.name == step), 0)
+        return StepLinks(public_url, self._signer, step_id)
 
     def render(self, campaign: LiveCampaign, step: str, candidate: Candidate) -> RenderedEmail:
         """
@@ -82,25 +100,29 @@ class Messages:
         Raises:
             RenderError: the template cannot be filled in for this contact.
         """
-        return self.template(step).render(self.recipient(campaign, step, candidate))
+        template = self._templates.get(step) or self.template(campaign, step)
+        return template.finished(
+            delivery_key(campaign, step, candidate), candidate.address or "", self._contact(candidate),
+            candidate.made_at, contact_id=candidate.contact_id,
+        )  # fmt: skip
 
     def surroundings(self, step: str) -> Surroundings:
         return surroundings_of(self.version, step)
 
     def recipient(self, campaign: LiveCampaign, step: str, candidate: Candidate) -> Recipient:
-        settings = self.version.content.contacts
-        values = dict(candidate.values)
-        contact = values | {
-            "id": candidate.contact_key,
-            "email": candidate.address,
-            "phone": values.get(settings.phone) if settings.phone else None,
-        }
+        """A contact as the templates of `set` see it."""
         return Recipient(
             key=delivery_key(campaign, step, candidate),
             address=candidate.address or "",
-            contact=contact,
+            contact=self._contact(candidate),
             made_at=candidate.made_at,
         )
+
+    def _contact(self, candidate: Candidate) -> dict[str, object]:
+        values = candidate.values
+        return {
+            **values, "id": candidate.contact_key, "email": candidate.address, "phone": values.get(self._phone),
+        }  # fmt: skip
 
 
 def delivery_key(campaign: LiveCampaign, step: str, candidate: Candidate) -> str:

@@ -35,21 +35,29 @@ def result_of(outcome: Outcome, *, attempts: int, made_at: datetime, may_repeat:
     *attempts* counts this one. *may_repeat* is the guarantee: whether a message
     without a verdict may be sent again.
     """
-    next_attempt_at = now + back_off(outcome.key, attempts)
-    is_expired = next_attempt_at - made_at > LIFETIME
     match outcome.verdict:
         case Verdict.SENT:
-            return Result(DeliveryState.SENT)
+            return _SENT
         case Verdict.FAILED:
             return Result(DeliveryState.FAILED, outcome.reason, outcome.detail, suppresses=outcome.is_hard_bounce)
         case Verdict.NOT_SENT:
             return Result(DeliveryState.QUEUED, outcome.reason, outcome.detail, now, used_attempt=False)
-        case Verdict.DEFERRED if is_expired:
-            return Result(DeliveryState.FAILED, "expired", outcome.detail)
-        case Verdict.DEFERRED:
-            return Result(DeliveryState.DEFERRED, outcome.reason, outcome.detail, next_attempt_at)
-        case Verdict.UNCERTAIN:
-            is_tried_again = may_repeat and not is_expired
-            return Result(
-                DeliveryState.UNCERTAIN, outcome.reason, outcome.detail, next_attempt_at if is_tried_again else None
-            )
+        case _:
+            return _without_end(outcome, attempts, made_at, may_repeat, now)
+
+
+def _without_end(outcome: Outcome, attempts: int, made_at: datetime, may_repeat: bool, now: datetime) -> Result:
+    """What is refused for now, or has no verdict: tried again until the message is too old."""
+    next_attempt_at = now + back_off(outcome.key, attempts)
+    is_expired = next_attempt_at - made_at > LIFETIME
+    if outcome.verdict is Verdict.UNCERTAIN:
+        is_tried_again = may_repeat and not is_expired
+        return Result(
+            DeliveryState.UNCERTAIN, outcome.reason, outcome.detail, next_attempt_at if is_tried_again else None
+        )
+    if is_expired:
+        return Result(DeliveryState.FAILED, "expired", outcome.detail)
+    return Result(DeliveryState.DEFERRED, outcome.reason, outcome.detail, next_attempt_at)
+
+
+_SENT: Final = Result(DeliveryState.SENT)

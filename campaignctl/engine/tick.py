@@ -14,6 +14,7 @@ from campaignctl.engine.lateness import Late, verdict_on
 from campaignctl.engine.messages import Messages
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.flow.tree import Stop, stops
+from campaignctl.message.links import Signer
 from campaignctl.ports import Cohort, Ledger, LiveCampaign, LiveStep, Store
 
 # After so long a pass looks whether other steps have become due.
@@ -51,8 +52,10 @@ class _Running:
 class Engine:
     """Runs campaigns: knows the store and the channel, and is told the time."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher) -> None:
+    def __init__(self, store: Store, dispatcher: Dispatcher, signer: Signer | None = None) -> None:
+        """*signer* makes the links of messages, where the project has an address for them."""
         self._store = store
+        self._signer = signer
         self._dispatcher = dispatcher
         self._versions: dict[tuple[int, int], _Running] = {}
         self._blocked_until: dict[int, datetime] = {}  # steps whose rate or hours do not let them go on
@@ -63,8 +66,12 @@ class Engine:
 
         The caller owns the loop, the sleep and the clock, so a test can let
         weeks pass without waiting.
+
+        Raises:
+            StoreError: the store fails; nothing that is known of messages is lost.
         """
         report = TickReport()
+        self._dispatcher.settle(now())
         for campaign in self._campaigns(CampaignState.ACTIVE):
             self._begin_due_steps(campaign, now(), report)
         self._send(now, is_ending, report)
@@ -81,7 +88,7 @@ class Engine:
         key = (campaign.id, campaign.version)
         if key not in self._versions:
             version = ledger.version(campaign, campaign.version)
-            self._versions[key] = _Running(Messages(version), tuple(stops(version.campaign)))
+            self._versions[key] = _Running(Messages(version, self._signer), tuple(stops(version.campaign)))
         return self._versions[key]
 
     def _begin_due_steps(self, campaign: LiveCampaign, now: datetime, report: TickReport) -> None:

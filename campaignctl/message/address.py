@@ -39,6 +39,19 @@ def normal_address(text: str) -> str | None:
     return _unusual_address(text) if "@" in text and len(text) <= 320 else None
 
 
+def is_address(text: str) -> bool:
+    """
+    Whether *text* is an address as `normal_address` gives it, but for the case of its domain.
+
+    >>> is_address("Ada@Example.ORG"), is_address("ada@exämple.org"), is_address(" ada@example.org")
+    (True, False, False)
+    """
+    if _ORDINARY.fullmatch(text) and len(text) <= 65:
+        return True
+    normal = normal_address(text)
+    return normal is not None and text.isascii() and normal.lower() == text.lower()
+
+
 @lru_cache(maxsize=1024)
 def _unusual_address(text: str) -> str | None:
     # Its import takes as long as reading a small project.

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from html.parser import HTMLParser
+from html import escape
 from typing import Final
 
 from campaignctl.message.content import Body
-from campaignctl.message.sandbox import TemplateSyntaxProblem
+from campaignctl.message.metering import TemplateSyntaxProblem
+from campaignctl.message.placeholders import Placeholders
+from campaignctl.message.plain import text_from
 
-# Expressions and blocks of a template pass through the converters as words
-# that no converter changes, and no author writes.
-_TEMPLATE_PART = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
-_TOKEN = re.compile(r"zqx(\d+)xqz")
 _ALONE: Final = re.compile(r"<p>\s*((?:zqx\d+xqz\s*)+)</p>")
+_BODY_TAG: Final = re.compile(r"<body(?:[^>\"]|\"[^\"]*\")*>")
+_DOCUMENT: Final = (
+    '<!DOCTYPE html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    '</head><body style="font-family: sans-serif; line-height: 1.5">{body}</body></html>'
+)
+_PREHEADER: Final = '<div style="display:none;max-height:0;overflow:hidden">{text}</div>'
 
 
 @dataclass(frozen=True)
@@ -34,39 +38,30 @@ def bodies_of(given: tuple[Body, ...], preheader: str = "") -> Bodies:
     """
     rich = next((body for body in given if body.format != "txt"), None)
     plain = next((body for body in given if body.format == "txt"), None)
-    html = "" if rich is None else _html(rich, preheader)
-    if plain is not None:
-        return Bodies(html, plain.source)
-    return Bodies(html, "" if rich is None else text_from(_fragment(rich)))
+    fragment = "" if rich is None else _fragment(rich)
+    html = "" if rich is None else _document(fragment, preheader)
+    return Bodies(html, plain.source if plain is not None else text_from(fragment) if fragment else "")
 
 
-def _html(body: Body, preheader: str) -> str:
+def _document(fragment: str, preheader: str) -> str:
+    """The whole HTML part: styles beside the tags, but for what only a style sheet can say."""
     import css_inline
 
-    document = _fragment(body)
-    if "<html" not in document.lower():
-        document = _DOCUMENT.format(body=document)
+    document = fragment if "<html" in fragment.lower() else _DOCUMENT.format(body=fragment)
+    parts = Placeholders()
+    inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=True, remove_inlined_selectors=True)
+    inlined = inliner.inline(parts.hidden_in_html(document))
     if preheader:
-        document = re.sub(
-            r"(<body[^>]*>)", lambda found: found[1] + _PREHEADER.format(text=preheader), document, count=1
-        )
-    parts = _Parts()
-    inlined = css_inline.CSSInliner(load_remote_stylesheets=False).inline(parts.hidden(document))
+        line = _PREHEADER.format(text=escape(parts.hidden(preheader), quote=False))
+        inlined = _BODY_TAG.sub(lambda found: found[0] + line, inlined, count=1)
     return parts.shown(inlined)
-
-
-_DOCUMENT: Final = (
-    '<!DOCTYPE html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-    '</head><body style="font-family: sans-serif; line-height: 1.5">{body}</body></html>'
-)
-_PREHEADER: Final = '<div style="display:none;max-height:0;overflow:hidden">{text}</div>'
 
 
 def _fragment(body: Body) -> str:
     """The HTML of a body, its template parts in place."""
     if body.format == "html":
         return body.source
-    parts = _Parts()
+    parts = Placeholders()
     hidden = parts.hidden(body.source)
     if body.format == "md":
         from markdown_it import MarkdownIt
@@ -83,80 +78,3 @@ def _fragment(body: Body) -> str:
             raise
         raise TemplateSyntaxProblem("this is not MJML", 1) from failure
     return parts.shown(rendered if isinstance(rendered, str) else rendered.content)
-
-
-class _Parts:
-    """The template parts of a text, taken out and put back."""
-
-    def __init__(self) -> None:
-        self._parts: list[str] = []
-
-    def hidden(self, text: str) -> str:
-        def hide(found: re.Match[str]) -> str:
-            self._parts.append(found[0])
-            return f"zqx{len(self._parts) - 1}xqz"
-
-        return _TEMPLATE_PART.sub(hide, text)
-
-    def shown(self, text: str) -> str:
-        return _TOKEN.sub(lambda found: self._parts[int(found[1])], text)
-
-
-class _TextWriter(HTMLParser):
-    """Reads HTML and writes what a person would type instead."""
-
-    _BLOCKS = frozenset({"p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "tr", "blockquote", "hr"})
-    _HIDDEN = frozenset({"head", "style", "script", "title"})
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self._hidden = 0
-        self._links: list[tuple[str, int]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        if tag in self._HIDDEN:
-            self._hidden += 1
-        elif tag == "br":
-            self.pieces.append("\n")
-        elif tag == "li":
-            self.pieces.append("\n- ")
-        elif tag in self._BLOCKS:
-            self.pieces.append("\n\n")
-        elif tag in ("td", "th"):
-            self.pieces.append(" ")
-        elif tag == "img" and values.get("alt"):
-            self.pieces.append(str(values["alt"]))
-        elif tag == "a":
-            self._links.append((values.get("href") or "", len(self.pieces)))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._HIDDEN:
-            self._hidden = max(0, self._hidden - 1)
-        elif tag in self._BLOCKS:
-            self.pieces.append("\n\n")
-        elif tag == "a" and self._links:
-            url, start = self._links.pop()
-            if url and url != "".join(self.pieces[start:]).strip():
-                self.pieces.append(f" ({url})")
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.pieces.append(re.sub(r"\s+", " ", data))
-
-
-def text_from(html: str) -> str:
-    """
-    The text part of an HTML template: blocks apart, links with their addresses, template parts untouched.
-
-    >>> text_from('<h1>Hello</h1><p>See <a href="https://shop.example">our shop</a></p>')
-    'Hello\\n\\nSee our shop (https://shop.example)\\n'
-    """
-    parts = _Parts()
-    writer = _TextWriter()
-    writer.feed(parts.hidden(html))
-    writer.close()
-    lines = "".join(writer.pieces)
-    lines = re.sub(r" *\n *", "\n", lines)
-    return parts.shown(re.sub(r"\n{3,}", "\n\n", lines).strip()) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 BodyFormat = Literal["md", "html", "mjml", "txt"]
 
@@ -65,7 +65,8 @@ class Recipient:
 
     `key` is the delivery's key, from which everything that has to be equal at
     each attempt is made; `made_at` becomes the Date header. `contact` holds
-    plain values: text, numbers, truth values, dates or None.
+    plain values: text, numbers, truth values, dates or None. `contact_id` is
+    the store's, for links; a URL that is given stands in the place of one.
     """
 
     key: str
@@ -76,10 +77,10 @@ class Recipient:
     gate: Mapping[str, object] = field(default_factory=dict)
     unsubscribe_url: str = ""
     view_url: str = ""
+    contact_id: int = 0
 
 
-@dataclass(frozen=True)
-class RenderedEmail:
+class RenderedEmail(NamedTuple):
     """A finished message: RFC 5322 bytes with CRLF line ends, and its envelope."""
 
     message_id: str

@@ -9,6 +9,7 @@ from campaignctl.message.address import Mailbox
 
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _PLAIN = re.compile(r"[ -~]*")
+_URL = re.compile(r"[!-;=?-~]{1,900}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,75}")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 
@@ -38,7 +39,8 @@ def one_line(value: str) -> str:
     >>> one_line("Hello\\r\\nBcc: eve@example.org")
     'Hello Bcc: eve@example.org'
     """
-    return _FORBIDDEN.sub(" ", value).strip()
+    # What can be printed holds nothing forbidden; asking is much quicker than replacing.
+    return value.strip() if value.isprintable() else _FORBIDDEN.sub(" ", value).strip()
 
 
 def encoded(value: str, used: int = 0) -> str:
@@ -54,15 +56,26 @@ def encoded(value: str, used: int = 0) -> str:
     value = one_line(value)
     if _PLAIN.fullmatch(value) and "=?" not in value and len(value) + used < 76:
         return value
-    words, chunk = [], b""
-    for character in value:
-        piece = character.encode()
-        if len(chunk) + len(piece) > 39:
-            words.append(chunk)
-            chunk = b""
-        chunk += piece
-    words.append(chunk)
-    return "\r\n ".join(f"=?utf-8?b?{b64encode(word).decode()}?=" for word in words)
+    words: list[str] = []
+    content, start = value.encode(), 0
+    while start < len(content) or not words:
+        end = min(start + 39, len(content))
+        # A character stays in one word.
+        while end < len(content) and content[end] & 0xC0 == 0x80:
+            end -= 1
+        words.append(f"=?utf-8?b?{b64encode(content[start:end]).decode()}?=")
+        start = end
+    return "\r\n ".join(words)
+
+
+def is_url(text: str) -> bool:
+    """
+    Whether *text* can stand between the angle brackets of a header.
+
+    >>> is_url("https://mail.shop.example/u/x"), is_url("https://shop.example/> <b")
+    (True, False)
+    """
+    return _URL.fullmatch(text) is not None
 
 
 def mailbox_text(mailbox: Mailbox) -> str:

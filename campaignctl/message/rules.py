@@ -10,7 +10,7 @@ from campaignctl.campaign.source import Path
 from campaignctl.campaign.steps.email import BodyPair, Email, EmailStep
 from campaignctl.campaign.steps.set import SetStep
 from campaignctl.campaign.version import file_ending
-from campaignctl.diagnostics import Problem, Severity, Span, did_you_mean
+from campaignctl.diagnostics import Problem, Severity, Span, did_you_mean, listed
 from campaignctl.message.address import parse_mailbox
 from campaignctl.message.headers import may_be_set
 
@@ -18,7 +18,7 @@ _ALWAYS_KNOWN = frozenset({"id", "email", "phone"})
 
 
 def messages_can_be_made(file: CampaignFile, known: Known) -> Iterator[Problem]:
-    """C401 to C408, for every e-mail of the campaign."""
+    """C401 to C409, for every e-mail of the campaign."""
     for path, step in placed_steps(file):
         if isinstance(step, EmailStep):
             here = (*path, "email")
@@ -45,8 +45,8 @@ def _mailboxes(file: CampaignFile, path: Path, email: Email, known: Known, step:
             )
     if email.from_ is None and known.project.sender is not None and not _is_mailbox(known.project.sender):
         yield file.problem(
-            "C402", path, f"the project's sender `{known.project.sender}` is no mailbox",
-            "write it like `Shop <news@shop.example>`", at_key=True, step=step,
+            "C402", path, f"the sender `{known.project.sender}` in campaignctl.yaml is no mailbox",
+            "write `sender: Shop <news@shop.example>` there", at_key=True, step=step,
         )  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def _bodies(file: CampaignFile, path: Path, email: Email, known: Known, step: st
                 )
     for name, source in sources.items():
         for code, message, hint, line in _troubles(source, known):
-            yield Problem(code, message, hint, Severity.ERROR, name, Span(line, 1, line, 2), step)
+            yield Problem(code, message, hint, Severity.ERROR, name, _whole_line(source, line), step)
     whole = "".join(sources.values())
     if sources and "unsubscribe_url" not in whole:
         yield file.problem(
@@ -115,6 +115,13 @@ def _bodies(file: CampaignFile, path: Path, email: Email, known: Known, step: st
         )  # fmt: skip
 
 
+def _whole_line(source: str, number: int) -> Span:
+    lines = source.splitlines()
+    line = lines[number - 1] if number <= len(lines) else ""
+    start = len(line) - len(line.lstrip()) + 1
+    return Span(number, start, number, max(len(line.rstrip()), start) + 1)
+
+
 def _troubles(source: str, known: Known) -> Iterator[tuple[str, str, str, int]]:
     """Code, message, hint and line of everything wrong in one template."""
     if "{" not in source:
@@ -123,10 +130,19 @@ def _troubles(source: str, known: Known) -> Iterator[tuple[str, str, str, int]]:
     from campaignctl.message.inspection import inspected
 
     found = inspected(source)
+    known_names = sorted(found.known_names)
     for message, line in found.problems:
         yield "C404", message, "mend the template", line
     for name, line in found.unknown_names:
-        yield "C405", f"`{name}` is no name that templates know", did_you_mean(name, found.known_names), line
+        yield (
+            "C405",
+            f"templates do not know `{name}`",
+            did_you_mean(name, known_names, f"templates know {listed(known_names, 'and')}"),
+            line,
+        )
+    if found.view_url and not known.project.public_url:
+        hint = "add `public_url` to campaignctl.yaml, or take `view_url` out"
+        yield "C409", "`view_url` needs the address at which the service is reachable", hint, found.view_url[0]
     if known.attributes is not None:
         for name, line in found.attributes:
             if name.lower() not in known.attributes and name not in _ALWAYS_KNOWN:

@@ -2,77 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime
-from typing import Any, Final
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from itertools import islice
+from typing import Any, Final, cast
 
 from jinja2 import StrictUndefined, Template, TemplateError, nodes
-from jinja2.exceptions import SecurityError
-from jinja2.runtime import Undefined
+from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
-LARGEST_SOURCE: Final = 256 * 1024
-LARGEST_OUTPUT: Final = 1024 * 1024
-MOST_STEPS: Final = 100_000  # iterations of loops in one rendering
-_LARGEST_NUMBER: Final = 10**18
+from campaignctl.message.filters import FILTERS, LARGEST_OUTPUT, OURS, TESTS, LimitError, bounded, cost_of, weight
+from campaignctl.message.metering import Meter, TemplateSyntaxProblem, syntax_sentence
 
-FILTERS: Final = (
-    "abs", "capitalize", "default", "d", "e", "escape", "first", "float", "forceescape", "int", "join", "last",
-    "length", "count", "list", "lower", "max", "min", "replace", "reverse", "round", "select", "reject", "sort",
-    "string", "striptags", "sum", "title", "trim", "truncate", "unique", "upper", "urlencode", "wordcount",
-)  # fmt: skip
-TESTS: Final = (
-    "boolean", "defined", "divisibleby", "eq", "equalto", "even", "false", "float", "ge", "gt", "in", "integer",
-    "le", "lower", "lt", "mapping", "ne", "none", "number", "odd", "sequence", "string", "true", "undefined", "upper",
-)  # fmt: skip
+LARGEST_SOURCE: Final = 256 * 1024
+MOST_STEPS: Final = 100_000  # of work in one rendering; one is about as much as one iteration of a loop
+_LARGEST_NUMBER: Final = 10**18
+_PIECES_AT_ONCE: Final = 32
+
 _METHODS: Final = frozenset(
     {"upper", "lower", "title", "capitalize", "strip", "lstrip", "rstrip", "startswith", "endswith", "split",
      "get", "items", "keys", "values", "isoformat", "weekday", "date"}
 )  # fmt: skip
-
-
+_OF_LOOPS: Final = frozenset({"index", "index0", "first", "last"})
+_PLAIN: Final = (str, int, float, bool, type(None), date, time, timedelta, list, tuple, Mapping, Undefined)
+_OFTEN: Final = frozenset({str, int, float, bool, Markup})
 # What templates run into by what they do with values.
-_FAILURES = (ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError)
+FAILURES: Final = (ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError, MemoryError)
 
 
 class RenderError(Exception):
     """A template cannot be filled in for a contact. The sentence is for people."""
 
 
-class TemplateSyntaxProblem(Exception):
-    """A template cannot be read: sentence and line."""
-
-    def __init__(self, message: str, line: int) -> None:
-        super().__init__(message)
-        self.message = message
-        self.line = line
-
-
-class _LimitError(SecurityError):
-    """A template asks for more than a message can need."""
-
-
 class Sandbox(ImmutableSandboxedEnvironment):
-    """An environment whose templates read plain values and write text, in bounded time and memory."""
+    """
+    An environment whose templates read plain values and write text, in bounded time and memory.
+
+    Work is counted in steps: by filters, tests, calls, comparisons and loops,
+    each by the size of what it works on. Nothing depends on the clock.
+    """
 
     intercepted_binops = frozenset({"*", "**", "+", "%"})
 
     def __init__(self, *, is_html: bool) -> None:
-        super().__init__(undefined=StrictUndefined, autoescape=is_html, keep_trailing_newline=True, optimized=False)
+        super().__init__(
+            undefined=StrictUndefined, autoescape=is_html, keep_trailing_newline=True, optimized=False,
+            finalize=_written,
+        )  # fmt: skip
         self.globals = {}
-        self.filters = {name: self.filters[name] for name in FILTERS}
-        self.tests = {name: self.tests[name] for name in TESTS}
-        self.filters |= {"default": _default, "d": _default, "date": _date, "replace": _replace, "join": _join}
+        self.plain_filters: dict[str, Callable[..., Any]] = {
+            **{name: self.filters[name] for name in FILTERS}, **OURS,
+        }  # fmt: skip
+        self.filters = {name: self._paid(name, each) for name, each in self.plain_filters.items()}
+        self.filters |= {"_counted": self.counted, "_bounded": bounded, "_paid": self._paid_operand}
+        self.tests = {
+            name: self._paid(name, cast("Callable[..., Any]", each))
+            for name, each in self.tests.items()
+            if name in TESTS
+        }
         self._steps_left = 0
 
     def budgeted(self) -> None:
         """A new rendering begins."""
         self._steps_left = MOST_STEPS
 
+    def spend(self, steps: int = 1) -> None:
+        self._steps_left -= steps
+        if self._steps_left < 0:
+            raise LimitError("the template works too long")
+
+    def counted(self, items: Iterable[Any], each: int = 1) -> Iterator[Any]:
+        """*items*, for each of which so many steps are spent."""
+        if isinstance(items, Undefined):
+            str(items)  # says what is missing
+        for item in items:
+            self.spend(each)
+            yield item
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        # An attribute of a contact may be called `items`.
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         if callable(value):
             return attr in _METHODS and isinstance(obj, str | dict | date | datetime)
+        if isinstance(obj, LoopContext):
+            return attr in _OF_LOOPS
         return isinstance(obj, Mapping | date | datetime) and not attr.startswith("_")
 
     def wrap_str_format(self, value: Any) -> Any:  # noqa: ARG002 # the signature is the library's
@@ -82,104 +101,87 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         for value in (left, right):
             if isinstance(value, int | float) and abs(value) > _LARGEST_NUMBER:
-                raise _LimitError("a number is too large")
+                raise LimitError("a number is too large")
         if operator == "**" and (not isinstance(right, int | float) or abs(right) > 64):
-            raise _LimitError("a power is too large")
+            raise LimitError("a power is too large")
         if operator in ("*", "%") and not (isinstance(left, int | float) and isinstance(right, int | float)):
-            raise _LimitError(f"`{operator}` works on numbers only")
-        return _bounded(super().call_binop(context, operator, left, right))
+            raise LimitError(f"`{operator}` works on numbers only")
+        self.spend(1 + weight(left) + weight(right))
+        return bounded(super().call_binop(context, operator, left, right))
 
     def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
-        self.spend()
-        return _bounded(super().call(context, obj, *args, **kwargs))
+        self.spend(1 + weight(getattr(obj, "__self__", None)))
+        return bounded(super().call(context, obj, *args, **kwargs))
 
-    def spend(self) -> None:
-        self._steps_left -= 1
-        if self._steps_left < 0:
-            raise _LimitError("the template loops too often")
+    def _paid(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The filter or test *name*, which first spends what it costs."""
+        place = 1 if hasattr(function, "jinja_pass_arg") else 0
 
-    def counted(self, items: Iterable[Any]) -> Iterator[Any]:
-        """*items*, each of which costs one step."""
-        if isinstance(items, Undefined):
-            str(items)  # says what is missing
-        for item in items:
-            self.spend()
-            yield item
+        @functools.wraps(function)
+        def paid(*args: Any, **kwargs: Any) -> Any:
+            value = args[place]
+            self.spend(cost_of(name, value))
+            if isinstance(value, Iterator):
+                args = (*args[:place], self.counted(value), *args[place + 1 :])
+            result = function(*args, **kwargs)
+            return bounded(result) if isinstance(result, list) else result
+
+        return paid
+
+    def _paid_operand(self, value: Any) -> Any:
+        self.spend(1 + weight(value))
+        return value
 
     def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> Any:
-        refused = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends, nodes.Macro, nodes.CallBlock,
-                   nodes.Block, nodes.FilterBlock)  # fmt: skip
-        for found in source.find_all(refused):
-            raise TemplateSyntaxProblem(
-                f"`{{% {type(found).__name__.lower()} %}}` is not part of templates", found.lineno
-            )
-        for loop in list(source.find_all(nodes.For)):
-            if loop.recursive:
-                raise TemplateSyntaxProblem("a recursive loop is not part of templates", loop.lineno)
-            loop.iter = nodes.Filter(loop.iter, "counted", [], [], None, None, lineno=loop.lineno)
-        for joined in list(source.find_all(nodes.Concat)):
-            joined.nodes = [
-                nodes.Filter(part, "bounded", [], [], None, None, lineno=joined.lineno) for part in joined.nodes
-            ]
-        self.filters |= {"counted": self.counted, "bounded": _bounded}
-        return super()._generate(source, *args, **kwargs)
+        return super()._generate(Meter().visit(source), *args, **kwargs)
 
 
-def _bounded(value: Any) -> Any:
-    if isinstance(value, str | list | tuple) and len(value) > LARGEST_OUTPUT // 64:
-        raise _LimitError("a text is too long")
-    return value
-
-
-def _default(value: Any, otherwise: Any = "", also_empty: bool = False) -> Any:
-    """What is missing, or has no value, becomes *otherwise*."""
-    is_missing = isinstance(value, Undefined) or value is None
-    return otherwise if is_missing or (also_empty and not value) else value
-
-
-def _date(value: Any, form: str = "%Y-%m-%d") -> str:
-    """A date or instant, written as strftime says."""
-    if not isinstance(value, date):
-        raise _LimitError("`date` formats dates and instants only")
-    return str(value.strftime(str(form)[:100]))
-
-
-def _replace(text: Any, old: str, new: str) -> str:
-    text = str(text)
-    if old and text.count(str(old)) * len(str(new)) > LARGEST_OUTPUT // 64:
-        raise _LimitError("a text is too long")
-    replaced: str = text.replace(str(old), str(new))
-    return replaced
-
-
-def _join(items: Iterable[Any], between: str = "") -> str:
-    return str(_bounded(str(_bounded(between)).join(str(_bounded(item)) for item in items)))
+def _written(value: Any) -> Any:
+    """What an expression gives, where it can be written: anything else would show where it is in memory."""
+    if type(value) in _OFTEN:
+        return value
+    if not isinstance(value, _PLAIN):
+        raise LimitError("a function or an unfinished list cannot be written")
+    return bounded(value) if isinstance(value, list | tuple | Mapping) else value
 
 
 class CompiledTemplate:
     """One template, read once and filled in many times."""
 
-    def __init__(self, name: str, source: str, *, is_html: bool) -> None:
+    def __init__(self, name: str, source: str, *, is_html: bool, sandbox: Sandbox | None = None) -> None:
         """
+        Read the template, in a *sandbox* of its own unless one is given.
+
         Raises:
             TemplateSyntaxProblem: it cannot be read.
         """
         self.name = name
-        self._sandbox = Sandbox(is_html=is_html)
+        self.source = source
+        self.is_html = is_html
+        self.sandbox = sandbox or Sandbox(is_html=is_html)
         if len(source) > LARGEST_SOURCE:
             raise TemplateSyntaxProblem("the template is larger than 256 KiB", 1)
-        self._literal = source if "{" not in source else None
+        self._template: Template | None = None
+        if "{" not in source:
+            return
         try:
-            self._template: Template | None = None if self._literal is not None else self._sandbox.from_string(source)
+            self._template = self.sandbox.from_string(source)
         except TemplateSyntaxProblem:
             raise
         except TemplateError as failure:
             line = getattr(failure, "lineno", None) or 1
-            raise TemplateSyntaxProblem(_sentence(failure), line) from failure
-        except RecursionError as failure:
+            raise TemplateSyntaxProblem(syntax_sentence(str(failure.message)), line) from failure
+        except ValueError as failure:
+            raise TemplateSyntaxProblem("a number is too large", 1) from failure
+        except (RecursionError, MemoryError, SyntaxError) as failure:
+            # The library writes Python, which has its own idea of too deep.
             raise TemplateSyntaxProblem("the template is nested too deeply", 1) from failure
 
-    def render(self, names: Mapping[str, Any]) -> str:
+    @property
+    def is_constant(self) -> bool:
+        return self._template is None
+
+    def render(self, names: dict[str, Any]) -> str:
         """
         The template filled in.
 
@@ -187,21 +189,25 @@ class CompiledTemplate:
             RenderError: a value is missing, or the template asks for too much.
         """
         if self._template is None:
-            return self._literal or ""
-        self._sandbox.budgeted()
-        pieces, size = [], 0
+            return self.source
+        self.sandbox.budgeted()
+        pieces: list[str] = []
+        size = 0
         try:
-            for piece in self._template.generate(names):
-                size += len(piece)
+            given = self._template.root_render_func(
+                Context(self.sandbox, names, self._template.name, self._template.blocks)
+            )
+            while batch := list(islice(given, _PIECES_AT_ONCE)):
+                size += sum(map(len, batch))
                 if size > LARGEST_OUTPUT:
-                    raise _LimitError("the text becomes longer than 1 MiB")
-                pieces.append(piece)
-        except (TemplateError, *_FAILURES) as failure:
-            raise RenderError(f"{self.name}: {_sentence(failure)}") from failure
+                    raise LimitError("the text becomes longer than 1 MiB")
+                pieces += batch
+        except (TemplateError, *FAILURES) as failure:
+            raise RenderError(f"{self.name}: {sentence(failure)}") from failure
         return "".join(pieces)
 
 
-def _sentence(failure: Exception) -> str:
+def sentence(failure: Exception) -> str:
     """What went wrong, in our words where the library has none that a user knows."""
     text = str(getattr(failure, "message", None) or failure).splitlines()
     said = text[0].replace("'", "`") if text else "it cannot be filled in"
@@ -220,5 +226,5 @@ def contact_names(values: Mapping[str, Any]) -> dict[str, Any]:
 def safe_link(url: str) -> str:
     """`link(url)`: a web address or mailto, as it is."""
     if not str(url).startswith(("https://", "http://", "mailto:")):
-        raise _LimitError("`link` takes an address that begins with `https://`")
+        raise LimitError("`link` takes an address that begins with `https://`")
     return url if isinstance(url, Markup) else str(url)

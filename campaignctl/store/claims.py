@@ -7,14 +7,15 @@ few seconds; each works on all messages of a round at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
-    Row,
     Select,
     Update,
     and_,
@@ -27,14 +28,16 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as insert_or_update
+from sqlalchemy.sql.elements import ClauseElement
 
 from campaignctl.flow.rates import FrequencyCap
 from campaignctl.flow.states import CampaignState, DeliveryState, StepState
-from campaignctl.ports import Candidate, Claim, Cohort, Result
+from campaignctl.ports import Candidate, Claim, Cohort, Finished, Result
 from campaignctl.store.conditions import matches
 from campaignctl.store.instants import instant, stored
-from campaignctl.store.lists import ContactList, contact_values
+from campaignctl.store.lists import KEY_COLUMN, ContactList, value_of
 from campaignctl.store.members import MemberStatements, circumstances
+from campaignctl.store.rounds import RoundStatement
 from campaignctl.store.suppressions import EMAIL, suppress
 from campaignctl.store.tables import (
     campaigns,
@@ -57,46 +60,75 @@ _MAY_LEAVE_AFTER: Final = timedelta(days=5)
 # The clock inside conditions ("in the last 30 days") may stand still this long.
 _KEPT_FOR: Final = timedelta(seconds=5)
 
-_THESE = and_(
-    deliveries.c.step_id == bindparam("step"), deliveries.c.contact_id.in_(bindparam("contacts", expanding=True))
-)
-_OURS = and_(_THESE, deliveries.c.state == DeliveryState.SENDING.value, deliveries.c.epoch == bindparam("of_epoch"))
+_OF_STEP = deliveries.c.step_id == bindparam("step")
 
-_GRANT: Final[Update] = (
-    update(deliveries)
-    .where(_THESE)
-    .values(
-        state=DeliveryState.SENDING.value,
-        attempts=deliveries.c.attempts + 1,
-        epoch=bindparam("by_epoch"),
-        changed_at=bindparam("now"),
-        next_attempt_at=None,
-        reason=None,
-        detail=None,
+
+def _about(make: Callable[[ColumnElement[bool]], ClauseElement]) -> RoundStatement:
+    return RoundStatement(deliveries.c.contact_id, make)
+
+
+_GRANT: Final = _about(
+    lambda these: (
+        update(deliveries)
+        .where(_OF_STEP, these)
+        .values(
+            state=DeliveryState.SENDING.value,
+            attempts=deliveries.c.attempts + 1,
+            epoch=bindparam("by_epoch"),
+            changed_at=bindparam("now"),
+            next_attempt_at=None,
+            reason=None,
+            detail=None,
+        )
     )
 )
-_SKIP: Final[Update] = (
-    update(deliveries)
-    .where(_THESE, deliveries.c.state.in_([state.value for state in MAY_BE_TRIED]))
-    .values(
-        state=DeliveryState.SKIPPED.value,
-        reason=bindparam("why"),
-        detail=bindparam("said"),
-        changed_at=bindparam("now"),
-        next_attempt_at=None,
+_SKIP: Final = _about(
+    lambda these: (
+        update(deliveries)
+        .where(_OF_STEP, these, deliveries.c.state.in_([state.value for state in MAY_BE_TRIED]))
+        .values(
+            state=DeliveryState.SKIPPED.value,
+            reason=bindparam("why"),
+            detail=bindparam("said"),
+            changed_at=bindparam("now"),
+            next_attempt_at=None,
+        )
     )
 )
-_RECORD: Final[Update] = (
-    update(deliveries)
-    .where(_OURS)
-    .values(
-        state=bindparam("becomes"),
-        reason=bindparam("why"),
-        detail=bindparam("said"),
-        next_attempt_at=bindparam("again_at"),
-        attempts=deliveries.c.attempts - bindparam("unused"),
-        changed_at=bindparam("now"),
-        epoch=None,
+_RECORD: Final = _about(
+    lambda these: (
+        update(deliveries)
+        .where(
+            _OF_STEP,
+            these,
+            deliveries.c.state == DeliveryState.SENDING.value,
+            deliveries.c.epoch == bindparam("of_epoch"),
+        )
+        .values(
+            state=bindparam("becomes"),
+            reason=bindparam("why"),
+            detail=bindparam("said"),
+            next_attempt_at=bindparam("again_at"),
+            attempts=deliveries.c.attempts - bindparam("unused"),
+            changed_at=bindparam("now"),
+            epoch=None,
+        )
+    )
+)
+# What was in flight when the campaign was stopped, and was refused for now.
+_CANCEL_OF_STOPPED: Final = _about(
+    lambda these: (
+        update(deliveries)
+        .where(
+            _OF_STEP,
+            these,
+            deliveries.c.state.in_([DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value]),
+            select(steps.c.id)
+            .join(campaigns, campaigns.c.id == steps.c.campaign_id)
+            .where(steps.c.id == bindparam("step"), campaigns.c.state == CampaignState.STOPPED.value)
+            .exists(),
+        )
+        .values(state=DeliveryState.CANCELLED.value, reason="stopped", next_attempt_at=None)
     )
 )
 _PUT_OFF: Final[Update] = (
@@ -108,19 +140,10 @@ _PUT_OFF: Final[Update] = (
     )
     .values(next_attempt_at=bindparam("again_at"))
 )
-# What was in flight when the campaign was stopped, and was refused for now.
-_CANCEL_OF_STOPPED: Final[Update] = (
-    update(deliveries)
-    .where(
-        _THESE,
-        deliveries.c.state.in_([DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value]),
-        select(steps.c.id)
-        .join(campaigns, campaigns.c.id == steps.c.campaign_id)
-        .where(steps.c.id == bindparam("step"), campaigns.c.state == CampaignState.STOPPED.value)
-        .exists(),
-    )
-    .values(state=DeliveryState.CANCELLED.value, reason="stopped", next_attempt_at=None)
-)
+
+
+# Address, whether the project's own segment holds, and why the address is suppressed.
+_Fact = list[Any]
 
 
 @dataclass(frozen=True)
@@ -130,7 +153,8 @@ class Prepared:
     made_at: datetime
     contacts: ContactList
     candidates: Select[Any]
-    facts: Select[Any]
+    reader: CandidateReader
+    facts: RoundStatement
 
     def is_fresh(self, now: datetime) -> bool:
         return self.made_at <= now < self.made_at + _KEPT_FOR
@@ -151,7 +175,7 @@ class ClaimStatements(MemberStatements):
                 rows = self.connection.execute(
                     prepared.candidates, {"state": state.value, "now": stored(now), "limit": limit - len(found)}
                 )
-                found += [candidate_from(cohort, prepared.contacts, row) for row in rows]
+                found += [prepared.reader.candidate(row) for row in rows]
         return found
 
     def claim(
@@ -177,9 +201,9 @@ class ClaimStatements(MemberStatements):
         skipped: dict[str, list[int]] = {}
         for candidate in candidates:
             fact = facts.get(candidate.contact_id)
-            if fact is None or (fact.address or None) != candidate.address:
+            if fact is None or (fact[0] or None) != candidate.address:
                 claims.append(Claim.REFUSED)
-            elif reason := _reason_to_skip(fact) or (
+            elif reason := _reason_to_skip(*fact) or (
                 "frequency_cap" if cap and recent.get(candidate.contact_id, 0) >= cap.messages else ""
             ):
                 skipped.setdefault(reason, []).append(candidate.contact_id)
@@ -189,52 +213,42 @@ class ClaimStatements(MemberStatements):
                 claims.append(Claim.GRANTED)
         these = {"step": cohort.step.id, "now": stored(now)}
         for reason, contacts in skipped.items():
-            self.connection.execute(_SKIP, {**these, "contacts": contacts, "why": reason, "said": None})
+            _SKIP.run(self.connection, contacts, {**these, "why": reason, "said": None})
         if granted:
-            self.connection.execute(_GRANT, {**these, "contacts": granted, "by_epoch": epoch})
+            _GRANT.run(self.connection, granted, {**these, "by_epoch": epoch})
         return claims
 
     def skip(self, cohort: Cohort, candidate: Candidate, reason: str, detail: str, now: datetime) -> None:
         """The message is not to be sent to this contact."""
-        self.connection.execute(
-            _SKIP,
-            {
-                "step": cohort.step.id,
-                "contacts": [candidate.contact_id],
-                "why": reason,
-                "said": detail,
-                "now": stored(now),
-            },
-        )
+        written = {"step": cohort.step.id, "why": reason, "said": detail, "now": stored(now)}
+        _SKIP.run(self.connection, [candidate.contact_id], written)
 
-    def record(
-        self, cohort: Cohort, results: Sequence[tuple[Candidate, Result]], epoch: int, now: datetime
-    ) -> list[Candidate]:
+    def record(self, finished: Sequence[Finished]) -> list[Finished]:
         """
-        Write down what became of messages that this epoch sent; those whose delivery is in other hands by now.
+        Write down what became of messages; those whose delivery is in other hands by now.
 
         Their outcomes are kept as orphans: they are true, and no longer decide anything.
         """
-        orphans: list[Candidate] = []
-        for result, contacts in _alike(results).items():
+        orphans: list[Finished] = []
+        for (step_id, epoch, at, result), alike in _alike(finished).items():
+            contacts = [each.contact_id for each in alike]
             written = {
-                "step": cohort.step.id,
+                "step": step_id,
                 "of_epoch": epoch,
                 "becomes": result.state.value,
                 "why": result.reason or None,
                 "said": result.detail or None,
                 "again_at": stored(result.next_attempt_at),
                 "unused": 0 if result.used_attempt else 1,
-                "now": stored(now),
+                "now": stored(at),
             }
-            changed = self.connection.execute(_RECORD, {**written, "contacts": list(contacts)}).rowcount
-            if changed != len(contacts):
-                orphans += self._orphaned(cohort, contacts, result, epoch, now)
+            if _RECORD.run(self.connection, contacts, written).rowcount != len(contacts):
+                orphans += self._orphaned(alike)
             if not result.state.is_final:
-                self.connection.execute(_CANCEL_OF_STOPPED, {"step": cohort.step.id, "contacts": list(contacts)})
+                _CANCEL_OF_STOPPED.run(self.connection, contacts, {"step": step_id})
             if result.suppresses:
-                for candidate in contacts.values():
-                    suppress(self.connection, EMAIL, str(candidate.address), result.reason, now)
+                for each in alike:
+                    suppress(self.connection, EMAIL, each.address, result.reason, at)
         return orphans
 
     def put_off(self, cohort: Cohort, until: Sequence[tuple[Candidate, datetime]]) -> None:
@@ -285,62 +299,65 @@ class ClaimStatements(MemberStatements):
         )
         return {row.contact_id: row.messages for row in rows}
 
-    def _orphaned(
-        self, cohort: Cohort, contacts: Mapping[int, Candidate], result: Result, epoch: int, now: datetime
-    ) -> list[Candidate]:
-        """Those of *contacts* whose delivery this epoch did not hold any more, with their outcomes kept."""
+    def _orphaned(self, alike: Sequence[Finished]) -> list[Finished]:
+        """Those of *alike* whose delivery their epoch did not hold any more, with their outcomes kept."""
+        first = alike[0]
         ours = set(
             self.connection.scalars(
                 select(deliveries.c.contact_id).where(
-                    deliveries.c.step_id == cohort.step.id,
-                    deliveries.c.contact_id.in_(list(contacts)),
-                    deliveries.c.state == result.state.value,
-                    deliveries.c.changed_at == stored(now),
+                    deliveries.c.step_id == first.step_id,
+                    deliveries.c.contact_id.in_([each.contact_id for each in alike]),
+                    deliveries.c.state == first.result.state.value,
+                    deliveries.c.changed_at == stored(first.at),
                     deliveries.c.epoch.is_(None),
                 )
             )
         )
-        lost = [candidate for contact_id, candidate in contacts.items() if contact_id not in ours]
+        lost = [each for each in alike if each.contact_id not in ours]
         self.connection.execute(
             insert(orphan_outcomes),
             [
                 {
-                    "step_id": cohort.step.id,
-                    "contact_id": candidate.contact_id,
-                    "epoch": epoch,
-                    "state": result.state.value,
-                    "reason": result.reason or None,
-                    "detail": result.detail or None,
-                    "at": stored(now),
+                    "step_id": each.step_id,
+                    "contact_id": each.contact_id,
+                    "epoch": each.epoch,
+                    "state": each.result.state.value,
+                    "reason": each.result.reason or None,
+                    "detail": each.result.detail or None,
+                    "at": stored(each.at),
                 }
-                for candidate in lost
+                for each in lost
             ],
         )
         return lost
 
-    def _facts(self, cohort: Cohort, candidates: Sequence[Candidate], now: datetime) -> Mapping[int, Row[Any]]:
+    def _facts(self, cohort: Cohort, candidates: Sequence[Candidate], now: datetime) -> Mapping[int, _Fact]:
         """What is true at this moment of those contacts whose delivery may still be tried."""
         contacts = [candidate.contact_id for candidate in candidates]
-        rows = self.connection.execute(
-            self._prepared_for(cohort, now).facts, {"contacts": contacts, "now": stored(now)}
-        )
-        return {row.contact_id: row for row in rows}
+        rows = self._prepared_for(cohort, now).facts.run(self.connection, contacts, {"now": stored(now)})
+        return {contact: fact for contact, *fact in rows}
 
     def _prepared_for(self, cohort: Cohort, now: datetime) -> Prepared:
         key = (cohort.step.id, cohort.campaign.version)
         kept = self.prepared.get(key)
         if kept is None or not kept.is_fresh(now):
             contacts = self.contact_list(cohort.campaign)
-            kept = Prepared(now, contacts, _candidates_of(cohort, contacts), _facts_of(cohort, contacts, now))
+            kept = Prepared(
+                now,
+                contacts,
+                _candidates_of(cohort, contacts),
+                CandidateReader(cohort, contacts),
+                _about(partial(_facts_of, cohort, contacts, now)),
+            )
             self.prepared[key] = kept
         return kept
 
 
-def _alike(results: Sequence[tuple[Candidate, Result]]) -> dict[Result, dict[int, Candidate]]:
-    """The contacts with each result: nearly all have the same, and one statement serves them."""
-    found: dict[Result, dict[int, Candidate]] = {}
-    for candidate, result in results:
-        found.setdefault(result, {})[candidate.contact_id] = candidate
+def _alike(finished: Sequence[Finished]) -> dict[tuple[int, int, datetime, Result], list[Finished]]:
+    """What one statement can write: nearly all results of a round are the same."""
+    found: dict[tuple[int, int, datetime, Result], list[Finished]] = {}
+    for each in finished:
+        found.setdefault((each.step_id, each.epoch, each.at, each.result), []).append(each)
     return found
 
 
@@ -351,19 +368,39 @@ def with_contacts(contacts: ContactList) -> Select[Any]:
     )
 
 
-def candidate_from(cohort: Cohort, contacts: ContactList, row: Row[Any]) -> Candidate:
-    """The delivery in a row of `with_contacts`, as the engine sees it."""
-    values = contact_values(contacts, row)
-    settings = cohort.version.content.contacts
-    address = None if settings.email is None else values.get(settings.email)
-    return Candidate(
-        contact_id=row.contact_id,
-        contact_key=row.contact_key,
-        address=None if address is None else str(address),
-        values=values,
-        made_at=instant(row.made_at),
-        attempts=row.attempts,
-    )
+class CandidateReader:
+    """Makes what the engine sees of rows of `with_contacts`."""
+
+    def __init__(self, cohort: Cohort, contacts: ContactList) -> None:
+        email = cohort.version.content.contacts.email
+        attribute = None if email is None else contacts.attribute(email)
+        self._address = None if attribute is None else attribute.name
+        places = {column.name: place for place, column in enumerate(contacts.table.columns, _BEFORE_ATTRIBUTES)}
+        self._key = places[KEY_COLUMN]
+        self._values = [
+            (attribute.name, places[attribute.column], value_of(attribute.type))
+            for attribute in contacts.attributes.values()
+        ]
+        self._made_at = (0, instant(0))
+
+    def candidate(self, row: Sequence[Any]) -> Candidate:
+        """The delivery in *row*."""
+        values = {
+            name: row[place] if convert is None else convert(row[place])
+            for name, place, convert in self._values
+            if row[place] is not None
+        }
+        address = values.get(self._address) if self._address else None
+        contact_id, made_at, attempts = row[:_BEFORE_ATTRIBUTES]
+        if made_at != self._made_at[0]:
+            # Those of one step were nearly all made at once.
+            self._made_at = (made_at, instant(made_at))
+        return Candidate(
+            contact_id, row[self._key], None if address is None else str(address), values, self._made_at[1], attempts
+        )
+
+
+_BEFORE_ATTRIBUTES: Final = 3  # columns of the delivery in `with_contacts`
 
 
 def _candidates_of(cohort: Cohort, contacts: ContactList) -> Select[Any]:
@@ -379,7 +416,7 @@ def _candidates_of(cohort: Cohort, contacts: ContactList) -> Select[Any]:
     )
 
 
-def _facts_of(cohort: Cohort, contacts: ContactList, now: datetime) -> Select[Any]:
+def _facts_of(cohort: Cohort, contacts: ContactList, now: datetime, these: ColumnElement[bool]) -> Select[Any]:
     settings = cohort.version.content.contacts
     has_address = settings.email is not None and contacts.attribute(settings.email) is not None
     address = contacts.column(str(settings.email)) if has_address else literal(None)
@@ -398,7 +435,7 @@ def _facts_of(cohort: Cohort, contacts: ContactList, now: datetime) -> Select[An
         .outerjoin(suppressions, and_(suppressions.c.channel == EMAIL, suppressions.c.address == func.lower(address)))
         .where(
             deliveries.c.step_id == cohort.step.id,
-            deliveries.c.contact_id.in_(bindparam("contacts", expanding=True)),
+            these,
             deliveries.c.next_attempt_at <= bindparam("now"),
             steps.c.state.in_([StepState.RUNNING.value, StepState.DONE.value]),
             campaigns.c.state.in_([state.value for state in NOT_STOPPED]),
@@ -406,12 +443,12 @@ def _facts_of(cohort: Cohort, contacts: ContactList, now: datetime) -> Select[An
     )
 
 
-def _reason_to_skip(fact: Row[Any]) -> str:
+def _reason_to_skip(address: str | None, consents: object, suppressed: str | None) -> str:
     """Why a contact must not be written to; nothing where it may be."""
-    if not fact.address:
+    if not address:
         return "no_address"
-    if fact.suppressed:
-        return "unsubscribed" if fact.suppressed == "unsubscribed" else "suppressed"
-    if not fact.consents:
+    if suppressed:
+        return "unsubscribed" if suppressed == "unsubscribed" else "suppressed"
+    if not consents:
         return "not_in_project_segment"
     return ""

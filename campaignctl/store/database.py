@@ -88,8 +88,14 @@ class Database:
                 connection.exec_driver_sql("COMMIT")
         except (IntegrityError, ProgrammingError):
             raise  # a bug of ours, not the world's doing
-        except DatabaseError as failure:
+        except (DatabaseError, self._drivers_failure) as failure:
             raise store_failure(failure) from failure
+
+    @property
+    def _drivers_failure(self) -> type[Exception]:
+        """What the driver raises for the world's doing, where a statement is its own."""
+        failure: type[Exception] = self.engine.dialect.loaded_dbapi.OperationalError
+        return failure
 
     def close(self) -> None:
         self.engine.dispose()

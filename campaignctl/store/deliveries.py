@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, func, insert, literal, select, update
 
 from campaignctl.flow.states import DeliveryState
 from campaignctl.ports import Candidate, Cohort, LiveCampaign, LiveStep
-from campaignctl.store.claims import MAY_BE_TRIED, ClaimStatements, candidate_from
+from campaignctl.store.claims import MAY_BE_TRIED, CandidateReader, ClaimStatements
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.members import in_cohort
 from campaignctl.store.tables import deliveries, members
@@ -48,10 +48,10 @@ class DeliveryStatements(ClaimStatements):
             .where(*in_cohort(cohort))
             .order_by(members.c.contact_id)
         )
-        after = 0
+        reader, after = CandidateReader(cohort, contacts), 0
         while rows := self.connection.execute(statement.where(members.c.contact_id > after).limit(1000)).all():
             for row in rows:
-                yield candidate_from(cohort, contacts, row)
+                yield reader.candidate(row)
             after = rows[-1].contact_id
 
     def recover(self, epoch: int, may_repeat: bool, now: datetime) -> int:

@@ -14,16 +14,18 @@ from campaignctl.store.deliveries import DeliveryStatements
 from campaignctl.store.events import EventStatements
 from campaignctl.store.history import HistoryStatements
 from campaignctl.store.instants import stored
+from campaignctl.store.keys import KeyStatements
 from campaignctl.store.tables import daemons
 from campaignctl.store.uncertain import UncertainStatements
 
 
-class SqlLedger(DeliveryStatements, EventStatements, UncertainStatements, HistoryStatements):
+class SqlLedger(DeliveryStatements, EventStatements, UncertainStatements, HistoryStatements, KeyStatements):
     """All statements of the store, inside one transaction."""
 
-    def __init__(self, connection: Connection, prepared: dict[tuple[int, int], Prepared]) -> None:
+    def __init__(self, connection: Connection, prepared: dict[tuple[int, int], Prepared] | None = None) -> None:
+        """*prepared* are statements that outlive the transaction."""
         self.connection = connection
-        self.prepared = prepared
+        self.prepared = {} if prepared is None else prepared
 
 
 class SqlStore:

@@ -6,7 +6,7 @@ Lists of contacts: one table for each list, one column for each attribute.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -251,27 +251,28 @@ def _record(connection: Connection, list_id: int, attribute: Attribute) -> None:
 
 def contact_values(contact_list: ContactList, row: Row[*tuple[Any, ...]]) -> dict[str, AttributeValue]:
     """What is known about the contact in *row* of the list's table; what is missing is left out."""
-    values = row._mapping
-    return {
-        attribute.name: _value(attribute.type, values[attribute.column])
-        for attribute in contact_list.attributes.values()
-        if values[attribute.column] is not None
-    }
+    kept = row._mapping
+    found: dict[str, AttributeValue] = {}
+    for attribute in contact_list.attributes.values():
+        value, convert = kept[attribute.column], value_of(attribute.type)
+        if value is not None:
+            found[attribute.name] = value if convert is None else convert(value)
+    return found
 
 
-def _value(attribute_type: AttributeType, kept: object) -> AttributeValue:
-    match attribute_type, kept:
-        case AttributeType.BOOLEAN, int(number):
-            return bool(number)
-        case AttributeType.NUMBER, int(number) | float(number):
-            return float(number)
-        case AttributeType.DATE, str(text):
-            return date.fromisoformat(text)
-        case AttributeType.INSTANT, int(number):
-            return instant(number)
-        case _, str() | int() | float():
-            return kept
-    raise TypeError(f"{kept!r} in a column of type {attribute_type}")
+def value_of(kind: AttributeType) -> Callable[[Any], AttributeValue] | None:
+    """What makes a value of what a column of this type holds; None where it holds the value itself."""
+    match kind:
+        case AttributeType.BOOLEAN:
+            return bool
+        case AttributeType.NUMBER:
+            return float
+        case AttributeType.DATE:
+            return date.fromisoformat
+        case AttributeType.INSTANT:
+            return instant
+        case AttributeType.TEXT | AttributeType.INTEGER:
+            return None
 
 
 def contact_by_key(connection: Connection, contact_list: ContactList, key: str) -> Row[*tuple[Any, ...]] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
+from math import isqrt
 from typing import Any
 
 from sqlalchemy import (
@@ -41,10 +42,7 @@ from campaignctl.store.instants import stored
 from campaignctl.store.lists import ContactList, add_attributes, list_named
 from campaignctl.store.tables import campaigns, members, ways
 
-# Ranks have 63 bits; contacts with the same first twelve share a bucket when a boundary is looked for.
-_RANKS = 2**63
-_BUCKET_WIDTH = 2**51
-
+_RANKS = 2**63  # how many `member_rank` tells apart
 
 # Which way a branch leads to from which: filled by each split for its own statement.
 _turns = Table(
@@ -55,6 +53,15 @@ _turns = Table(
     Column("next_way", Integer, nullable=False),
     prefixes=["TEMPORARY"],
     sqlite_with_rowid=False,
+)
+
+# The rank that each member of a cohort drew: filled by a random split for its own statements.
+_draws = Table(
+    "draws",
+    MetaData(),
+    Column("contact_id", Integer, primary_key=True),
+    Column("rank", Integer, nullable=False),
+    prefixes=["TEMPORARY"],
 )
 
 
@@ -109,64 +116,62 @@ class MemberStatements:
 
     def move_by_share(self, cohort: Cohort, rule: ByShare) -> None:
         """Divide the cohort at random into branches of exact sizes."""
-        counts = sizes(rule.shares, self.cohort_size(cohort))
         contacts = self.contact_list(cohort.campaign)
-        key = contacts.table.c.contact_key
-        rank = func.member_rank(cohort.campaign.seed, cohort.step.name, key)
-        boundaries = self._boundaries(cohort, contacts, rank, list(accumulate(counts.values())))
+        self._draw(cohort, contacts)
+        size = self.cohort_size(cohort)
+        counts = sizes(rule.shares, size)
+        ends = list(accumulate(counts.values()))
+        boundaries = [self._at_place(contacts, end, size) for end in ends[:-1]]
+        key = _of_member(contacts, contacts.table.c.contact_key)
         decision = case(
             *(
-                (or_(rank < at_rank, and_(rank == at_rank, key < at_key)), number)
-                for number, (at_rank, at_key) in enumerate(boundaries)
+                (or_(_draws.c.rank < rank, and_(_draws.c.rank == rank, key < at_key)), number)
+                for number, (rank, at_key) in enumerate(boundaries)
             ),
             else_=len(boundaries),
         )
-        self._take_turns(cohort, contacts, decision, [*counts])
+        of_member = select(decision).where(_draws.c.contact_id == members.c.contact_id)
+        self._take_turns(cohort, of_member.correlate(members).scalar_subquery(), [*counts])
+        self.connection.execute(delete(_draws))
 
-    def _boundaries(
-        self, cohort: Cohort, contacts: ContactList, rank: ColumnElement[int], ends: Sequence[int]
-    ) -> list[tuple[int, str]]:
+    def _draw(self, cohort: Cohort, contacts: ContactList) -> None:
+        """Write down every member's rank: working it out costs more than all the rest, so it is done once."""
+        rank = func.member_rank(cohort.campaign.seed, cohort.step.name, contacts.table.c.contact_key)
+        _draws.create(self.connection, checkfirst=True)
+        self.connection.execute(
+            insert(_draws).from_select(
+                ["contact_id", "rank"],
+                select(members.c.contact_id, rank).select_from(_with_contacts(contacts)).where(*in_cohort(cohort)),
+            )
+        )
+
+    def _at_place(self, contacts: ContactList, place: int, size: int) -> tuple[int, str]:
         """
-        The first contact after each of the *ends* but the last, as (rank, key).
+        The rank and key of the member who drew *place*, counted from 0; what comes after all ranks where nobody did.
 
-        A histogram finds the bucket that holds it, and only that bucket is
-        sorted: sorting the whole cohort costs several times as much.
+        Ranks are spread evenly, so only those around `place / size` of them
+        are sorted, ten standard deviations to each side or more: sorting the
+        whole cohort costs several times as much.
         """
-        bucket = rank.op(">>")(51).label("bucket")
-        source = _with_contacts(contacts)
-        histogram = self.connection.execute(
-            select(bucket, func.count().label("contacts"))
-            .select_from(source)
-            .where(*in_cohort(cohort))
-            .group_by(bucket)
-            .order_by(bucket)
-        ).all()
-        found = []
-        for end in ends[:-1]:
-            before = 0
-            for row in histogram:
-                if before + row.contacts > end:
-                    first = row.bucket * _BUCKET_WIDTH
-                    found.append(self._nth(cohort, contacts, rank, first, end - before))
-                    break
-                before += row.contacts
-            else:
-                found.append((_RANKS - 1, ""))
-        return found
-
-    def _nth(
-        self, cohort: Cohort, contacts: ContactList, rank: ColumnElement[int], first: int, place: int
-    ) -> tuple[int, str]:
-        key = contacts.table.c.contact_key
-        row = self.connection.execute(
-            select(rank.label("rank"), key)
-            .select_from(_with_contacts(contacts))
-            .where(*in_cohort(cohort), rank.between(first, first + _BUCKET_WIDTH - 1))
-            .order_by(rank, key)
-            .limit(1)
-            .offset(place)
-        ).one()
-        return row.rank, row.contact_key
+        if place >= size:
+            return _RANKS - 1, ""
+        rank, key = _draws.c.rank, contacts.table.c.contact_key
+        margin = 10 * _RANKS // max(isqrt(size), 1)
+        while True:
+            middle = place * _RANKS // size
+            low, high = max(middle - margin, 0), min(middle + margin, _RANKS - 1)
+            before = self.connection.scalars(select(func.count()).where(rank < low)).one()
+            row = self.connection.execute(
+                select(rank, key)
+                .join(contacts.table, contacts.table.c.id == _draws.c.contact_id)
+                .where(rank.between(low, high))
+                .order_by(rank, key)
+                .limit(1)
+                .offset(max(place - before, 0))
+            ).one_or_none()
+            if row is not None and before <= place:
+                return row.rank, row.contact_key
+            margin *= 2
 
     def move_by_condition(self, cohort: Cohort, rule: ByCondition, now: datetime) -> None:
         """Send each member down the first branch whose condition the contact matches."""
@@ -177,7 +182,8 @@ class MemberStatements:
             for number, (_, condition) in enumerate(rule.branches)
         ]
         names = [name for name, _ in rule.branches]
-        self._take_turns(cohort, contacts, case(*tests, else_=len(names)), [*names, ""])
+        decision = _of_member(contacts, case(*tests, else_=len(names)))
+        self._take_turns(cohort, decision, [*names, ""])
 
     def move_by_engagement(self, cohort: Cohort, rule: ByEngagement) -> None:
         """Send each member down the first branch whose reaction is theirs."""
@@ -187,11 +193,9 @@ class MemberStatements:
             for number, (_, reaction) in enumerate(rule.branches)
         ]
         names = [name for name, _ in rule.branches]
-        self._take_turns(cohort, None, case(*tests, else_=len(names)), [*names, ""])
+        self._take_turns(cohort, case(*tests, else_=len(names)), [*names, ""])
 
-    def _take_turns(
-        self, cohort: Cohort, contacts: ContactList | None, decision: ColumnElement[int], branches: Sequence[str]
-    ) -> None:
+    def _take_turns(self, cohort: Cohort, decision: ColumnElement[int], branches: Sequence[str]) -> None:
         """Write down for every member which branch they take, by its number in *branches*."""
         split = cohort.step.name
         next_way = {
@@ -201,15 +205,6 @@ class MemberStatements:
         }
         if not next_way:
             return
-        if contacts is not None:
-            # The decision looks at the contact: the row is joined by its primary key.
-            decision = (
-                select(decision)
-                .select_from(contacts.table)
-                .where(contacts.table.c.id == members.c.contact_id)
-                .correlate(members)
-                .scalar_subquery()
-            )
         self._write_down(next_way)
         target = (
             select(_turns.c.next_way)
@@ -301,6 +296,12 @@ def on_turn(cohort: Cohort) -> list[ColumnElement[bool]]:
     if cohort.turn is not None:
         conditions.append(ways.c.path.contains(f"/{cohort.turn.split}={cohort.turn.branch}/", autoescape=True))
     return conditions
+
+
+def _of_member(contacts: ContactList, wanted: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Something of a member's contact, in statements over `members`: the row is found by its primary key."""
+    found = select(wanted).select_from(contacts.table).where(contacts.table.c.id == members.c.contact_id)
+    return found.correlate(members).scalar_subquery()
 
 
 def _with_contacts(contacts: ContactList) -> Any:

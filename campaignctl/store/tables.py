@@ -213,6 +213,14 @@ orphan_outcomes = Table(
     Column("at", BigInteger, nullable=False),
 )
 
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("secret", LargeBinary, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+)
+
 rate_marks = Table(
     "rate_marks",
     metadata,

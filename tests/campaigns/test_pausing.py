@@ -43,7 +43,7 @@ def test_a_pause_in_the_middle_of_a_step_holds_for_what_has_not_left(world: Worl
     world.email.capacity = 1
     taken = world.email.exchange
 
-    def exchange(messages: object) -> object:
+    def exchange(messages: object, _patience: object) -> object:
         outcomes = taken(messages)  # type: ignore[arg-type] # passed through
         if len(world.email.sent) == 1 and world.campaign().state is CampaignState.ACTIVE:
             pause(world.store, "sale", actor="ada", now=world.clock.now())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from email import message_from_bytes, policy
 from fractions import Fraction
+from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -12,7 +14,9 @@ from world import World
 from campaignctl.errors import RefusedError
 from campaignctl.flow.shares import sizes
 from campaignctl.flow.states import CampaignState, StepState
+from campaignctl.message.links import Purpose, Signer
 from campaignctl.ports import Verdict
+from campaignctl.store.database import member_rank
 
 
 class PowerLoss(BaseException):
@@ -84,7 +88,7 @@ def test_an_unsubscribe_in_the_middle_of_a_step_holds_for_what_has_not_left(worl
     world.email.capacity = 1
     taken = world.email.exchange
 
-    def exchange(messages: object) -> object:
+    def exchange(messages: object, _patience: object) -> object:
         outcomes = taken(messages)  # type: ignore[arg-type] # passed through
         if len(world.email.sent) == 1:
             world.event("first", "c-3", "unsubscribe")
@@ -135,7 +139,7 @@ def test_what_a_dead_daemon_left_is_tried_again_with_the_same_message_id(world: 
     world.at("2026-12-01 10:05")
     dead = world.daemon()
 
-    def die(messages: object) -> object:
+    def die(messages: object, _patience: object) -> object:
         world.email.seen += [message.content.decode() for message in messages]  # type: ignore[attr-defined]
         raise PowerLoss
 
@@ -156,7 +160,7 @@ def test_at_most_once_leaves_what_a_dead_daemon_sent_uncertain(world: World) -> 
     world.at("2026-12-01 10:05")
     dead = world.daemon(may_repeat=False)
 
-    def die(_messages: object) -> object:
+    def die(*_: object) -> object:
         raise PowerLoss
 
     alive, world.email.exchange = world.email.exchange, die  # type: ignore[method-assign,assignment] # a machine that loses its power
@@ -262,6 +266,36 @@ def test_random_branches_are_exact_and_the_same_on_another_machine(
     assert ways[0] == ways[1]
 
 
+@pytest.mark.parametrize("contacts", [1, 4000])
+def test_random_branches_follow_the_order_that_members_drew(world: World, contacts: int) -> None:
+    """Of thousands only those near a boundary are sorted; everybody still takes the branch that a whole sort gives."""
+    # Given three branches of different sizes
+    shares = (("a", 60), ("b", 15), ("c", 25))
+    branches = "".join(f"        - {{name: {name}, share: {share}%}}\n" for name, share in shares)
+    rows = "".join(f"c-{number},u{number}@example.org,N,FR\n" for number in range(contacts))
+    world.contacts(f"id,email,name,country\n{rows}")
+
+    # When the split has run
+    world.publish(
+        f"{HEAD}  - id: half\n    at: 2026-12-01 10:00\n    split:\n      by: random\n      branches:\n{branches}"
+    )
+    world.run_until("2026-12-01 11:00")
+
+    # Then each branch has the next so many of the members by rank
+    seed = world.campaign().seed
+    by_rank = iter(
+        sorted((f"c-{number}" for number in range(contacts)), key=lambda key: member_rank(seed, "half", key))
+    )
+    counts = sizes({name: Fraction(share, 100) for name, share in shares}, contacts)
+    expected = {name: sorted(islice(by_rank, count)) for name, count in counts.items()}
+    with world.store.reading() as ledger:
+        found = ledger.connection.exec_driver_sql(
+            "SELECT path, contact_key FROM members"
+            " JOIN ways ON ways.id = way_id JOIN contacts_1 ON contacts_1.id = contact_id"
+        ).all()
+    assert {name: sorted(key for path, key in found if path == f"/half={name}/") for name in counts} == expected
+
+
 @given(st.lists(st.integers(1, 100), min_size=1, max_size=8), st.integers(0, 10_000))
 def test_shares_give_everybody_a_branch_and_are_exact_to_one(weights: list[int], cohort: int) -> None:
     shares = {str(number): Fraction(weight, sum(weights)) for number, weight in enumerate(weights)}
@@ -317,7 +351,7 @@ def test_a_template_changed_after_publishing_changes_nothing(world: World) -> No
     texts = [message.content for message in world.email.sent]
     world.write("hello.md", "Hello {{ contact.name }} {{ unsubscribe_url }} {{ postal_address }}")
     assert len(texts) == 3
-    assert all(b"c29tZXRoaW5nIGVsc2U" not in text for text in texts)
+    assert all(b"Hello" in text and b"something else" not in text for text in texts)
 
 
 def test_the_projects_own_segment_is_asked_again_when_a_message_leaves(world: World) -> None:
@@ -358,3 +392,28 @@ def test_publishing_the_same_file_twice_changes_nothing_and_another_text_is_refu
     with pytest.raises(RefusedError) as refused:
         world.publish(TWO)
     assert refused.value.code == "P102"
+
+
+def test_with_a_public_url_every_message_has_a_link_to_unsubscribe_that_only_we_can_make(world: World) -> None:
+    """RFC 8058: one click of the mail program is enough, and needs a link over https."""
+    path = world.folder / "campaignctl.yaml"
+    path.write_text(path.read_text("utf-8") + "public_url: https://mail.shop.example/\n", "utf-8")
+    world.contacts()
+    world.publish(ONE)
+    signer = Signer(1, b"0123456789abcdef")
+    world.run_until("2026-12-01 12:00", world.daemon(signer=signer))
+    step = world.campaign().step("first").id
+    seen = set()
+    for message in world.email.sent:
+        parsed = message_from_bytes(message.content, policy=policy.default)
+        link = str(parsed["List-Unsubscribe"]).partition(">")[0].removeprefix("<")
+        assert link.startswith("https://mail.shop.example/u/")
+        assert parsed["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        text = parsed.get_body(("plain",))
+        assert text is not None
+        assert link in text.get_content()
+        opened = signer.opened(Purpose.UNSUBSCRIBE, link.rpartition("/")[2])
+        assert opened is not None
+        assert opened[0] == step
+        seen.add(opened[1])
+    assert len(seen) == 3

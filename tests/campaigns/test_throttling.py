@@ -139,7 +139,7 @@ def test_to_one_domain_few_messages_are_under_way_at_first(world: World) -> None
     rounds: list[int] = []
     exchange = world.email.exchange
 
-    def counted(messages: list[Outgoing]) -> object:
+    def counted(messages: list[Outgoing], _patience: object) -> object:
         rounds.append(len(messages))
         return exchange(messages)
 

@@ -35,10 +35,13 @@ def settings_for(
     timeout: timedelta = PATIENT,
     answer_timeout: timedelta = PATIENT,
     ca_file: Path | None = None,
+    host: str = HOST,
+    messages_per_connection: int = 1000,
+    idle_limit: timedelta = PATIENT,
 ) -> SmtpSettings:
     """A relay at this port of this machine."""
     return SmtpSettings(
-        host=HOST,
+        host=host,
         port=port,
         user=user,
         password=password,
@@ -49,6 +52,8 @@ def settings_for(
         local_name="client.example",
         ca_file=ca_file,
         answer_timeout=answer_timeout,
+        messages_per_connection=messages_per_connection,
+        idle_limit=idle_limit,
     )
 
 

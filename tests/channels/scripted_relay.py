@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
-from threading import Thread
+from threading import Event, Thread
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -24,7 +24,8 @@ class End(Enum):
     SILENCE = "silence"  # until the client closes
 
 
-Move = bytes | End | tuple[bytes | End, ...]
+# An event is waited for: the test says when the server goes on.
+Move = bytes | End | Event | tuple[bytes | End | Event, ...]
 Script = Mapping[str, Move]
 
 POLITE: Script = {
@@ -64,7 +65,8 @@ class ScriptedRelay:
     Plays one script a connection, the last one for all that follow.
 
     A script names stages by the client's word; `STARTTLS tls` or `EHLO tls` is
-    the same word on an encrypted line, `AUTH 2` the second line of a dialogue.
+    the same word on an encrypted line, `AUTH 2` the second line of a dialogue,
+    `MAIL again` every `MAIL` after the first.
     What a script leaves out goes as `POLITE` says.
     """
 
@@ -74,6 +76,7 @@ class ScriptedRelay:
         self._is_implicit = is_implicit
         self._is_ending = False
         self.heard: list[Heard] = []
+        self._parts: list[Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         # A client that writes much has to wait for us, whatever this machine's buffers are.
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
@@ -92,6 +95,8 @@ class ScriptedRelay:
             socket.create_connection(("127.0.0.1", self.port), _SAFETY).close()
         self._thread.join(_SAFETY)
         self._listener.close()
+        for part in self._parts:
+            part.join(_SAFETY)
 
     @property
     def commands(self) -> list[bytes]:
@@ -109,7 +114,9 @@ class ScriptedRelay:
                 return
             script = self._scripts[min(len(self.heard), len(self._scripts) - 1)]
             self.heard.append(Heard())
-            _Part({**POLITE, **script}, line, self.heard[-1], self._tls).play(is_implicit=self._is_implicit)
+            part = _Part({**POLITE, **script}, line, self.heard[-1], self._tls)
+            self._parts.append(Thread(target=part.play, args=[self._is_implicit], daemon=True))
+            self._parts[-1].start()
 
 
 class _Part:
@@ -123,7 +130,7 @@ class _Part:
         line.settimeout(_SAFETY)
         self._file: BinaryIO = line.makefile("rb")
 
-    def play(self, *, is_implicit: bool) -> None:
+    def play(self, is_implicit: bool) -> None:
         with suppress(OSError, _Over):
             if is_implicit:
                 self._encrypt()
@@ -137,7 +144,8 @@ class _Part:
     def _obey(self, command: bytes) -> None:
         self._heard.commands.append(command)
         word = command.split(b" ")[0].decode("latin-1").upper()
-        answer = self._move(word)
+        is_again = self._heard.verbs.count(word) > 1 and f"{word} again" in self._script
+        answer = self._move(f"{word} again" if is_again else word)
         if word == "STARTTLS" and answer.startswith(b"220"):
             self._move("handshake") if "handshake" in self._script else self._encrypt()
         elif word == "AUTH":
@@ -146,7 +154,7 @@ class _Part:
                 self._heard.commands.append(self._read_line())
                 answer = self._move(f"AUTH {number}")
                 number += 1
-        elif word == "DATA" and answer.startswith(b"354"):
+        elif word == "DATA" and b"354 " in answer:
             self._move("content")
             self._heard.contents.append(self._read_content())
             self._move(".")
@@ -162,6 +170,8 @@ class _Part:
                 case bytes():
                     self._line.sendall(part)
                     said += part
+                case Event():
+                    assert part.wait(_SAFETY)
                 case End.SILENCE:
                     while self._line.recv(65536):
                         pass

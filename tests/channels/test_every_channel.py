@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from channels.mail_server import MailServer
-from channels.messages import a_message, settings_for
+from channels.messages import PATIENT, a_message, settings_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -160,6 +161,19 @@ def test_one_bad_message_does_not_stop_the_others(opened: Opened, tmp_path: Path
         outcomes = carried.all_outcomes(bad, *numbered(4))
         sent = [outcome.key for outcome in outcomes if outcome.verdict is Verdict.SENT]
     assert {message.key for message in numbered(4)} <= set(sent)
+
+
+@every_channel
+def test_a_caller_without_patience_and_then_with_grace_gets_every_outcome_once(opened: Opened, tmp_path: Path) -> None:
+    with opened(tmp_path) as carried:
+        outcomes = list(carried.channel.exchange(numbered(CAPACITY), timedelta(0)))
+        outcomes += carried.channel.exchange([], timedelta(0))
+        assert carried.channel.in_flight == CAPACITY - len(outcomes)
+        outcomes += carried.all_outcomes()
+        outcomes += carried.channel.abandon(PATIENT)
+        assert carried.channel.in_flight == 0
+    assert sorted(outcome.key for outcome in outcomes) == [message.key for message in numbered(CAPACITY)]
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.SENT}
 
 
 @every_channel

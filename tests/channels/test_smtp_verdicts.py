@@ -212,14 +212,6 @@ def test_a_line_that_breaks_while_content_is_written_leaves_the_message_for_late
     assert meaning(outcome) == LINE_LOST
 
 
-def test_a_relay_that_stops_reading_content_leaves_the_message_for_later() -> None:
-    content = b"Subject: long\r\n\r\n" + (b"x" * 70 + b"\r\n") * 300_000
-    with ScriptedRelay({"content": (b"", End.CLOSE)}) as closing, socket.create_server((HOST, 0)) as stuck:
-        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        assert closing.port != stuck.getsockname()[1]
-    del content
-
-
 def test_nobody_at_the_port_costs_no_attempt() -> None:
     with socket.create_server((HOST, 0)) as closed:
         port = closed.getsockname()[1]

@@ -2,10 +2,8 @@
 Sessions at the command line, typed anew and compared with what is written down.
 
 A file in `sessions/` holds commands behind `$ ` and what they print, both
-streams together, with the exit code behind it where that is not 0. To write
-the files anew after a change, and look at the difference:
-
-    SESSIONS=write python -m pytest tests/commands
+streams together, with the exit code behind it where that is not 0. `make
+golden` writes them anew; then look at the difference.
 """
 
 from __future__ import annotations
@@ -68,11 +66,11 @@ def typed(lines: list[str], folder: Path) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.txt")))
-def test_a_session_goes_as_written(name: str, tmp_path: Path) -> None:
+def test_a_session_goes_as_written(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     path = FOLDER / f"{name}.txt"
     written = path.read_text("utf-8")
     shown = typed(commands(written), tmp_path)
-    if os.environ.get("SESSIONS") == "write":
+    if request.config.getoption("--write-golden"):
         path.write_text(shown, "utf-8")
     assert shown == path.read_text("utf-8")
 

@@ -44,7 +44,8 @@ class CommandLine:
     def started(self, *arguments: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
         """A command that runs beside the test."""
         return subprocess.Popen(
-            [CAMPAIGNCTL, *arguments],
+            # Tests that a shell runs in the background ignore SIGINT, and so would the command.
+            ["env", "--default-signal=INT", CAMPAIGNCTL, *arguments],
             cwd=self.folder,
             env={**os.environ, "TERM": "xterm"},
             stdin=subprocess.DEVNULL,

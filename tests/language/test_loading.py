@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from language.wrong_files import HEAD, SHORT, STEP, at
 from world import World
 
 from campaignctl.campaign.load import CampaignFile, load_campaign
@@ -16,75 +17,6 @@ from campaignctl.campaign.when import Fit, When, zone_named
 from campaignctl.cli.show import problem_text
 from campaignctl.diagnostics import Severity
 from campaignctl.project import load_project
-
-HEAD = "campaign: sale\nlist: customers\nstarter: {segment: {attribute: email, exists: true}}\nsteps:\n"
-SHORT = "campaign: sale\nlist: customers\nsegment: french\nat: 2026-12-01 09:00\nemail: {subject: Hi, body: hello.md}\n"
-STEP = "  - {id: a, at: 2026-12-01 09:00, email: {subject: Hi, body: hello.md}}\n"
-
-
-def split(branches: str, by: str = "random") -> str:
-    return f"{HEAD}  - {{id: s, at: 2026-12-01 09:00, split: {{by: {by}, branches: [{branches}]}}}}\n"
-
-
-def at(step: str, time: str) -> str:
-    return f"  - {{id: {step}, at: {time}, email: {{subject: Hi, body: hello.md}}}}\n"
-
-
-WRONG = {
-    "C101": HEAD + STEP + "  - {id: 'x\n",
-    "C102": HEAD + STEP + "title: a\ntitle: b\n",
-    "C103": HEAD.replace("sale", "&a sale") + STEP,
-    "C104": "a: " + "[" * 40 + "]" * 40,
-    "C105": "- a\n",
-    "C110": HEAD + STEP.replace("subject", "subjct"),
-    "C111": HEAD + STEP.replace("id: a, ", ""),
-    "C112": HEAD + STEP.replace("{subject: Hi, body: hello.md}", "hello"),
-    "C113": HEAD.replace("sale", "Sale!") + STEP,
-    "C114": HEAD + STEP.replace("2026-12-01", "2026-13-01"),
-    "C115": HEAD + STEP.replace("id: a", "id: a, if_late: {within: soon}"),
-    "C116": split("{name: a, share: half}"),
-    "C117": HEAD + STEP.replace("Hi", "Hi, rate: fast"),
-    "C118": HEAD + STEP.replace("Hi", "Hi, window: morning"),
-    "C119": HEAD + STEP + "timezone: Europe/Pariss\n",
-    "C120": HEAD.replace("exists: true", "eq: 1, ne: 2") + STEP,
-    "C121": HEAD.replace("segment:", "segments:") + STEP,
-    "C122": HEAD + STEP.replace("email", "emial"),
-    "C201": HEAD + STEP + STEP,
-    "C202": split("{name: a, share: 50%}, {name: a, share: 50%}"),
-    "C203": split("{name: a, share: 50%}, {name: b, share: 40%}"),
-    "C204": split("{name: a}, {name: b, when: french}", "segment"),
-    "C205": split("{name: a, when: clicked}", "engagement, of: b"),
-    "C206": HEAD + "  - {id: x, at: 2026-12-01 09:00, exit: {}}\n" + at("b", "2026-12-02 09:00"),
-    "C211": HEAD + at("a", "2027-03-28 02:30"),
-    "C212": HEAD + at("a", "2027-10-31 02:30"),
-    "C213": HEAD + STEP.replace("at: 2026-12-01 09:00, ", ""),
-    "C214": HEAD.replace("segment: {attribute: email, exists: true}", "api: {}") + STEP
-    + "  - {id: b, email: {subject: Hi, body: hello.md}}\n",
-    "C215": HEAD + STEP + at("b", "2026-11-30 09:00"),
-    "C220": HEAD + STEP.replace("hello.md", "../../etc/passwd"),
-    "C221": HEAD + STEP.replace("hello.md", "campaignctl.yaml"),
-    "C222": HEAD + STEP.replace("subject: Hi, ", ""),
-    "C301": HEAD.replace("customers", "custmers") + STEP,
-    "C302": HEAD.replace("{attribute: email, exists: true}", "frnch") + STEP,
-    "C306": HEAD + "  - {id: g, at: 2026-12-01 09:00, gate: {endpoint: nobody}}\n",
-    "C307": HEAD + "  - {id: g, at: 2026-12-01 09:00, set: {id: 7}}\n",
-    "C402": HEAD + STEP.replace("Hi", "Hi, reply_to: nobody"),
-    "C403": HEAD + STEP.replace("Hi", "Hi, headers: {Bcc: x}"),
-    "C404": HEAD + STEP.replace("Hi", '"{{ contact."'),
-    "C405": HEAD + STEP.replace("Hi", '"{{ contct.name }}"'),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("code", sorted(WRONG))
-def test_a_wrong_file_gets_its_code_its_place_and_a_hint(world: World, code: str) -> None:
-    checked = world.check(WRONG[code])
-    found = [problem for problem in checked.problems if problem.code == code]
-    assert found, [(problem.code, problem.message) for problem in checked.problems]
-    problem = found[0]
-    assert problem.hint
-    assert problem.message[0] != problem.message[0].upper() or not problem.message[0].isalpha()
-    assert not problem.message.endswith(".")
-    assert 1 <= problem.span.line <= WRONG[code].count("\n") + 1
 
 
 def test_a_problem_is_shown_with_its_line_and_a_caret_under_the_word(world: World) -> None:
@@ -107,7 +39,9 @@ def test_all_problems_of_a_file_are_shown_at_once(world: World) -> None:
 
 
 def test_a_time_that_happens_twice_is_a_warning_and_an_instant_settles_it(world: World) -> None:
-    (warning,) = [problem for problem in world.check(WRONG["C212"]).problems if problem.code == "C212"]
+    (warning,) = [
+        problem for problem in world.check(HEAD + at("a", "2027-10-31 02:30")).problems if problem.code == "C212"
+    ]
     assert warning.severity is Severity.WARNING
     assert world.check(HEAD + at("a", '"2027-10-31T02:30+01:00"')).problems == []
 

@@ -32,6 +32,20 @@ ESCAPES = [
     "{% macro m() %}{{ m() }}{% endmacro %}", "{% block b %}{% endblock %}", "{{ link('javascript:alert(1)') }}",
     "{{ link('https://a').__class__ }}", "{{ campaign.__class__ }}", "{{ 'a'.__len__() }}", "{{ 1 .__class__ }}",
     "{{ contact.born.replace(year=1) }}", "{{ contact.name.removeprefix('A') }}",
+    "{{ ()|attr('__class__') }}", "{{ ''['\\x5f\\x5fclass\\x5f\\x5f'] }}",
+    "{{ ().__class__.__base__.__subclasses__() }}",
+    "{{ link.__init__.__globals__.__builtins__ }}", "{{ link['__globals__'] }}", "{{ (link|string).__class__ }}",
+    "{% for a in [1] %}{{ loop.__class__ }}{% endfor %}", "{% for a in [1] %}{{ loop.cycle.__globals__ }}{% endfor %}",
+    "{% for a in [1] %}{{ loop._iterator }}{% endfor %}", "{{ self._TemplateReference__context.environment }}",
+    "{{ caller() }}", "{{ varargs }}", "{{ environment }}", "{{ contact.get.__self__ }}",
+    "{{ contact.born.strftime('%Y') }}",
+    "{{ contact.born.__reduce__() }}", "{{ contact.name.__format__('9999999999') }}", "{{ ''.mro }}",
+    "{% set a = contact.update %}{{ a(b=1) }}", "{{ [1].__iadd__([2]) }}", "{{ (1).real.__class__ }}",
+    "{{ contact|map(attribute='__class__')|list }}", "{{ contact|selectattr('a')|list }}",
+    "{{ [contact]|sum(attribute='__class__') }}", "{{ [contact]|join(attribute='__class__') }}",
+    "{{ contact|_counted(-100000) }}", "{{ contact|_bounded }}", "{{ contact|_paid }}", "{% set x %}a{% endset %}",
+    "{% call f() %}{% endcall %}", "{% filter upper %}a{% endfilter %}", "{{ link }}", "{{ contact.get }}",
+    "{{ ['a']|select }}", "{% autoescape false %}<b>{% endautoescape %}", "{% do 1 %}", "{% debug %}",
 ]  # fmt: skip
 BOMBS = [
     "{{ 'a' * 10**9 }}", "{{ [1] * 10**9 }}", "{{ 2 ** (10**9) }}", "{{ 10**18 * 10**18 * 10**18 }}",
@@ -41,13 +55,40 @@ BOMBS = [
     "{% set a = 'aaaaaaaaaaaaaaaa' %}" + "{% set a = a|replace('a', 'aaaaaaaaaaaaaaaa') %}" * 20,
     "{% set a = ['aaaaaaaaaaaaaaaa'] %}" + "{% set a = a + a %}" * 60,
     "{% for a in 'a' recursive %}{{ loop('a') }}{% endfor %}",
+    "{% set a = 'aaaaaaaaaaaaaaaa'|list %}" + "{% set a = a + a %}" * 9
+    + "{% set b = a|sort|unique|select|list %}" * 500,
+    "{% set a = 'abcdefgh'|list %}" + "{% set a = a + a %}" * 10 + "{% for b in a %}{{ a|sort|join }}{% endfor %}",
+    "{% set a = [1] %}" + "{% set a = [a, a] %}" * 40 + "{{ a }}",
+    "{% set a = [1] %}" + "{% set a = [a, a] %}" * 40 + "{% if a == [a] %}{% endif %}",
+    "{% set a = {'b': 1} %}" + "{% set a = {'b': a, 'c': a} %}" * 40 + "{{ a|string }}",
+    "{% set a = (1,) %}" + "{% set a = (a, a) %}" * 40 + "{{ a ~ '' }}",
+    "{{ '%999999999s' % 'a' }}", "{{ '%s' % 'a' }}", "{{ 'a'|truncate(10**12) * 10**9 }}",
+    "{% set a = contact.long %}" + "{% set a = a|replace('a', 'aa') %}" * 40 + "{{ a }}",
+    "{% for a in contact.long %}{% for b in contact.long %}{% endfor %}{% endfor %}",
+    "{{ contact.long|list|sort|unique|list|length }}" * 20, "{{ (contact.long|list)|join(contact.long) }}",
+    "{{ contact.long|join(contact.long) }}", "{{ contact.long|urlencode }}" * 500, "{{ contact.long|title }}" * 100,
+    "{{ contact.long|upper }}" * 60, "{{ contact.long|striptags }}" * 500, "{{ contact.tags|striptags }}" * 500,
+    "{{ contact.long|forceescape }}" * 500, "{{ contact.long|wordcount }}" * 500, "{{ contact.long|length }}" * 500,
+    "{% if 'ab' in contact.long %}{% endif %}" * 500, "{% if contact.long == contact.long %}{% endif %}" * 500,
+    "{{ contact.long.split('b') }}" * 500, "{{ contact.long.upper() }}" * 500, "{{ contact.long }}" * 999,
+    "{{ 1.5|round(10**9, 'ceil') }}", "{{ 1.5|round(100000000, 'floor') }}", "{{ 10**18|round(-999999999, 'ceil') }}",
+    "{{ [[1]]|sum(start=[]) }}", "{{ 'a'|sum }}", "{{ ['a'] | sum }}", "{{ " + "9" * 5000 + " }}",
+    "{% for a in [1] %}" * 30 + "{% endfor %}" * 30, "{% if 1 %}" * 200 + "{% endif %}" * 200,
+    "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "{{ " + "-" * 50000 + "1 }}", "{{ " + "not " * 20000 + "1 }}",
+    "{{ [1,2,3]" + "|select" * 5000 + "|list }}", "{{ 1" + " + 1" * 50000 + " }}",
+    "{% for a in contact.long %}" + "{% if a %}{% endif %}" * 2000 + "{% endfor %}",
+    "{% for a in 'aaaaaaaaaa' %}{% for b in 'aaaaaaaaaa' %}{{ contact.long|lower|upper }}{% endfor %}{% endfor %}",
+    "{{ ['a', 'b'] * 10**9 }}", "{{ contact.long[::1] ~ contact.long }}", "{{ contact.long + contact.long }}",
+    "{{ (contact.long|list)[0:99999]|reverse|list|reverse|list|sort }}" * 5,
+    "{{ contact.long|min }}{{ contact.long|max }}" * 9,
 ]  # fmt: skip
 
 
 def names() -> dict[str, object]:
     from campaignctl.message.email import names_for
 
-    contact = {"name": "Ada", "born": datetime(1990, 1, 1, tzinfo=UTC)}
+    long = "ab " * 20_000
+    contact = {"name": "Ada", "born": datetime(1990, 1, 1, tzinfo=UTC), "long": long, "tags": "<a>" * 20_000}
     recipient = Recipient("k", "ada@example.org", contact, datetime(2026, 12, 1, tzinfo=UTC))
     return names_for(recipient, SURROUNDINGS, "mailto:a@b.example")
 
@@ -146,3 +187,29 @@ def test_every_kind_of_body_becomes_a_text_that_says_the_same(kind: str, source:
     if kind == "html":
         assert html is not None
         assert 'style="color: red' in html.get_content()
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("{% for a, b in [['x', 1], ['y', 2]] %}{{ loop.index }}{{ a }}{{ b }}{{ ',' if not loop.last }}{% endfor %}",
+         "1x1,2y2"),
+        ("{{ ['b', 'a', 'b']|unique|sort|join('-') }}", "a-b"),
+        ("{% set total = [1, 2]|sum %}{{ total + 3 }}", "6"),
+        ("{{ contact.items }}", "7 items"),
+        ("{{ contact.name[:2] ~ '…' }} {{ 'yes' if 'd' in contact.name }}", "Ad… yes"),
+        ("{{ ('a b'.split())[1]|upper }} {{ {'a': 1}.a }} {{ 3.14159|round(2) }}", "B 1 3.14"),
+        ("{{ contact.name|truncate(2, true, '', 0) }} {{ 'a-b'|replace('-', '+') }}", "Ad a+b"),
+    ],
+)  # fmt: skip
+def test_what_messages_need_works_within_the_limits(source: str, shown: str) -> None:
+    known = names() | {"contact": {"name": "Ada", "items": "7 items"}}
+    assert CompiledTemplate("t", source, is_html=False).render(known) == shown
+
+
+def test_a_long_loop_over_what_a_message_may_show_is_not_stopped() -> None:
+    source = "{% for a in data.lines %}<li>{{ a.name }}: {{ a.price|round(2) }}</li>{% endfor %}"
+    lines = [{"name": f"Thing {number}", "price": number / 7} for number in range(2000)]
+    assert (
+        CompiledTemplate("t", source, is_html=True).render(names() | {"data": {"lines": lines}}).count("<li>") == 2000
+    )

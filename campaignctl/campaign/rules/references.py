@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from campaignctl.campaign.attribute import AttributeType
 from campaignctl.campaign.condition import AttributeCondition, Condition, SegmentCondition, parts, within_condition
+from campaignctl.campaign.fields import read_literal
 from campaignctl.campaign.load import CampaignFile
 from campaignctl.campaign.model import SegmentStarter
 from campaignctl.campaign.moments import instant_of
 from campaignctl.campaign.rules.known import Known, placed_steps
-from campaignctl.campaign.source import Path
+from campaignctl.campaign.source import Path, Plain
 from campaignctl.campaign.steps.email import EmailStep
 from campaignctl.campaign.steps.gate import GateStep
 from campaignctl.campaign.steps.set import SetStep
@@ -42,7 +43,7 @@ def list_is_known(file: CampaignFile, known: Known) -> Iterator[Problem]:
 def conditions_fit(file: CampaignFile, known: Known) -> Iterator[Problem]:
     """C302 to C305: segments and attributes that exist, and comparisons that can be made."""
     for path, condition in _conditions(file):
-        for inner_path, inner in with_paths(condition, path):
+        for inner_path, inner in with_paths(condition, path, file.is_written):
             if isinstance(inner, SegmentCondition):
                 yield from _segment_problems(file, inner_path, inner.segment, known)
             elif isinstance(inner, AttributeCondition) and known.attributes is not None:
@@ -62,28 +63,31 @@ def _conditions(file: CampaignFile) -> Iterator[tuple[Path, Condition]]:
                     yield (*path, "split", "branches", number, "when"), branch.when
 
 
-def with_paths(condition: Condition, path: Path) -> Iterator[tuple[Path, Condition]]:
-    """*condition*, which stands at *path*, and all that is inside it, each with its path."""
+def with_paths(
+    condition: Condition, path: Path, is_written: Callable[[Path], bool]
+) -> Iterator[tuple[Path, Condition]]:
+    """*condition*, which stands at *path*, and all that is inside it, each with its path in the file."""
     yield path, condition
     key = next((name for name in ("all", "any", "none", "of") if name in type(condition).model_fields), "")
     for number, part in enumerate(parts(condition)):
-        yield from with_paths(part, (*path, key, number))
+        # A list of conditions means all of them, without the word.
+        inside = (*path, key) if is_written((*path, key)) else path
+        yield from with_paths(part, (*inside, number), is_written)
 
 
 def _segment_problems(file: CampaignFile, path: Path, name: str, known: Known) -> Iterator[Problem]:
     segments = known.project.segments
+    place = (*path, "segment") if file.is_written((*path, "segment")) else path
     if name not in segments:
         yield file.problem(
-            "C302", (*path, "segment"), f"the project has no segment `{name}`",
+            "C302", place, f"the project has no segment `{name}`",
             did_you_mean(name, segments, "declare it below `segments:` in campaignctl.yaml"),
         )  # fmt: skip
     elif circle := cycle_through(name, segments):
         ring = " → ".join(circle)
-        yield file.problem(
-            "C303", (*path, "segment"), f"the segment `{name}` contains itself: {ring}", "take one of them out"
-        )
+        yield file.problem("C303", place, f"the segment `{name}` contains itself: {ring}", "take one of them out")
     else:
-        yield from _inside_segment(file, (*path, "segment"), f"the segment `{name}`", segments[name], known)
+        yield from _inside_segment(file, place, f"the segment `{name}`", segments[name], known)
 
 
 def _inside_segment(
@@ -134,19 +138,16 @@ def _attribute_problems(
             severity=Severity.WARNING,
         )  # fmt: skip
         return
-    operator = condition.operator
-    sentence = ""
+    operator, is_what = condition.operator, f"`{name}` is {_kind(kind)}"
     if operator in _TEXT_OPERATORS and kind is not AttributeType.TEXT:
-        sentence = f"`{operator}` looks into text, and `{name}` is {_kind(kind)}"
+        message, hint = f"`{operator}` looks into text, and {is_what}", "use `eq`, or another operator for values"
     elif operator in _TIME_OPERATORS and kind not in _TIMES:
-        sentence = f"`{operator}` compares dates, and `{name}` is {_kind(kind)}"
+        message, hint = f"`{operator}` compares dates, and {is_what}", "use `eq`, or another operator for values"
+    elif wrong := [value for value in _operands(condition) if not _can_compare(value, kind)]:
+        message, hint = f"{is_what}, and {_written(wrong[0])} is not", f"compare it with {_kind(kind)}"
     else:
-        for value in _operands(condition):
-            if not _can_compare(value, kind):
-                sentence = f"`{name}` is {_kind(kind)}, and {value!r} is not".replace("'", "`")
-                break
-    if sentence:
-        yield file.problem("C305", (*path, operator), sentence, "compare with a value of the same kind")
+        return
+    yield file.problem("C305", (*path, operator), message, hint)
 
 
 def _operands(condition: AttributeCondition) -> list[Any]:
@@ -154,6 +155,13 @@ def _operands(condition: AttributeCondition) -> list[Any]:
         return []
     operand: Any = condition.operand
     return list(operand) if isinstance(operand, list) else [operand]
+
+
+def _written(value: object) -> str:
+    """A value as the file writes it: a text that looks like something else has quotes."""
+    if isinstance(value, str) and read_literal(Plain(value)) != value:
+        return f'`"{value}"`'
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _can_compare(value: object, kind: AttributeType) -> bool:
@@ -191,7 +199,8 @@ def endpoints_are_known(file: CampaignFile, known: Known) -> Iterator[Problem]:
             if name not in known.project.endpoints:
                 yield file.problem(
                     "C306", place, f"the project has no endpoint `{name}`",
-                    did_you_mean(name, known.project.endpoints, "declare it below `endpoints:`"), step=step.id,
+                    did_you_mean(name, known.project.endpoints, "declare it below `endpoints:` in campaignctl.yaml"),
+                    step=step.id,
                 )  # fmt: skip
 
 

@@ -48,16 +48,16 @@ def _that_do_not_fit(file: CampaignFile, zone: ZoneInfo) -> Iterator[Problem]:
             yield file.problem(
                 "C211",
                 (*path, "at"),
-                f"{step.at.text} does not exist in {zone.key}: the clock is put forward over it",
-                f"write another time, such as {later}",
+                f"`{step.at.text}` does not exist in {zone.key}: the clock is put forward over it",
+                f"write another time, such as `{later}`",
                 step=step.id,
             )
         else:
             yield file.problem(
                 "C212",
                 (*path, "at"),
-                f"{step.at.text} happens twice in {zone.key}; the first is meant",
-                f"write the instant to be clear: {as_instant}",
+                f"`{step.at.text}` happens twice in {zone.key}, and the first is meant",
+                f"write the instant to be clear: `{as_instant}`",
                 severity=Severity.WARNING,
                 step=step.id,
             )
@@ -95,7 +95,6 @@ class _Order:
                         (*path, "id"),
                         f"`{step.id}` has no time",
                         "add `at: 2026-12-01 09:00`",
-                        at_key=True,
                         step=step.id,
                     )
                 )
@@ -106,7 +105,6 @@ class _Order:
                         (*path, "id"),
                         f"`{step.id}` has no time, and comes after `{before[0]}`, which has one",
                         "give it a time, or move it to the front",
-                        at_key=True,
                         step=step.id,
                     )
                 )
@@ -117,7 +115,7 @@ class _Order:
                 self._file.problem(
                     "C215",
                     (*path, "at"),
-                    f"`{step.id}` is before `{before[0]}` ({wall_text(before[1], self._zone)}), which comes first",
+                    f"`{step.id}` is earlier than `{before[0]}` before it ({wall_text(before[1], self._zone)})",
                     "give it a later time, or change the order",
                     step=step.id,
                 )

@@ -55,7 +55,7 @@ def branches_are_sound(file: CampaignFile, known: Known) -> Iterator[Problem]:
                 if getattr(each, "when", None) is None:
                     yield file.problem(
                         "C204", (*here, number, "name"), f"`{each.name}` has no `when`, and is not the last branch",
-                        "only the last branch takes everybody else", step=step.id,
+                        "give it a `when`, or move it to the end", step=step.id,
                     )  # fmt: skip
 
 

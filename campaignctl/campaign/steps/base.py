@@ -44,7 +44,7 @@ class StepBase(Model):
 
 
 class Gate(Model):
-    """Another system looks at the deliveries before they leave."""
+    """A send gate: what is made waits until another system has decided about it."""
 
     endpoint: Name = Field(description="An endpoint of the project.", examples=["compliance"])
     hold: Flag = Field(True, description="Whether the deliveries wait for the answer.")

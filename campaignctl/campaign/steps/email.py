@@ -26,7 +26,11 @@ class BodyPair(Model):
     """An HTML and a text template of the same message."""
 
     html: Text = Field(description="The template of the HTML part.", examples=["emails/launch.html"])
-    text: Text | None = Field(None, description="The template of the text part; made from the HTML when left out.")
+    text: Text | None = Field(
+        None,
+        description="The template of the text part; made from the HTML when left out.",
+        examples=["emails/launch.txt"],
+    )
 
 
 class Track(Model):
@@ -44,10 +48,10 @@ class EmailVariant(Model):
 
     name: Name = Field(description="The variant's name.", examples=["a"])
     share: Share | None = Field(None, description="Its part of the cohort; evenly where left out.", examples=["50%"])
-    subject: Text | None = Field(None, description="Its own subject.")
-    body: Body = Field(None, description="Its own body.")
-    preheader: Text | None = Field(None, description="Its own preview text.")
-    from_: Text | None = Field(None, alias="from", description="Its own sender.")
+    subject: Text | None = Field(None, description="Its own subject.", examples=["Up to -50%"])
+    body: Body = Field(None, description="Its own body.", examples=["emails/short.md"])
+    preheader: Text | None = Field(None, description="Its own preview text.", examples=["Until Sunday"])
+    from_: Text | None = Field(None, alias="from", description="Its own sender.", examples=["Shop <news@shop.example>"])
 
 
 class Email(Model):
@@ -66,7 +70,9 @@ class Email(Model):
         examples=["Shop <news@shop.example>"],
     )
     reply_to: Text | None = Field(None, description="Where answers go.", examples=["help@shop.example"])
-    preheader: Text | None = Field(None, description="The line that mail programs show beside the subject, a template.")
+    preheader: Text | None = Field(
+        None, description="The line that mail programs show beside the subject, a template.", examples=["Until Sunday"]
+    )
     headers: dict[str, Text] = Field(
         {}, description="Further headers; their values are templates.", examples=[{"X-Campaign": "spring"}]
     )

@@ -13,7 +13,7 @@ class SmsVariant(Model):
 
     name: Name = Field(description="The variant's name.", examples=["a"])
     share: Share | None = Field(None, description="Its part of the cohort; evenly where left out.", examples=["50%"])
-    text: Text = Field(description="Its own text, a template.")
+    text: Text = Field(description="Its own text, a template.", examples=["The sale is open"])
 
 
 class Sms(Model):

@@ -1,186 +1,253 @@
-"""One connection to the relay: sockets and TLS around the conversation, every error turned into a verdict."""
+"""One connection to the relay: a line and a dialogue, driven by events, every error turned into a verdict."""
 
 from __future__ import annotations
 
-import socket
 import ssl
-from contextlib import suppress
-from datetime import timedelta
+from collections.abc import Callable
+from enum import Enum, auto
+from selectors import BaseSelector
 from time import monotonic
-from typing import TypeVar
+from typing import Final
 
-from campaignctl.channels.smtp.content import is_address
-from campaignctl.channels.smtp.conversation import Conversation, Read, StartTls, StoppedError, Talk, Write
-from campaignctl.channels.smtp.settings import LOCAL_NAME, SmtpSettings
-from campaignctl.channels.smtp.verdicts import Answer, Fault, FaultKind, Stage, bad_address, verdict_on
+from campaignctl.channels.smtp.conversation import Conversation
+from campaignctl.channels.smtp.dialogue import READ, Dialogue, StoppedError, Talk, Wish
+from campaignctl.channels.smtp.faults import fault_of
+from campaignctl.channels.smtp.line import Line
+from campaignctl.channels.smtp.opening import Opening
+from campaignctl.channels.smtp.settings import SmtpSettings
+from campaignctl.channels.smtp.verdicts import Answer, Fault, FaultKind, Stage, verdict_on
 from campaignctl.ports import Outcome, Outgoing
 
-_T = TypeVar("_T")
+GOODBYE_PATIENCE: Final = 2.0
 
-_READ_SIZE = 65536
-_GOODBYE_PATIENCE = timedelta(seconds=2)
+_OUR_DOING: Final = (FaultKind.UNFIT, FaultKind.ABANDONED)
+
+
+class Phase(Enum):
+    """What a connection is good for at the moment."""
+
+    OPENING = auto()  # not for messages yet
+    IDLE = auto()  # takes a message
+    BUSY = auto()  # carries one
+    LEAVING = auto()  # has said QUIT, and waits for the end
+    GONE = auto()  # closed
+
+
+# Members of an enumeration are slow to look up in Python 3.11, and these are met with every message.
+_LEAVING, _ANSWER = Phase.LEAVING, Stage.ANSWER
 
 
 class Connection:
     """
-    Carries one message at a time, opens itself when needed and stays open in between.
+    Opens itself, carries one message at a time, and stays open in between.
+
+    Nothing here waits: whoever owns the selector calls `proceed` to begin and
+    whenever it names this connection, `expire` when `deadline` has passed, and
+    looks at `phase`, `outcome` and `message` afterwards.
 
     A server may close between two messages whenever it likes (after so many,
-    or so long). That is not the next message's failure: it goes out on a fresh
-    connection, and only what happens there counts.
+    or so long). That is not the next message's failure: it stays in `message`,
+    without an outcome, and goes out on another connection.
     """
 
-    def __init__(self, settings: SmtpSettings, trust: ssl.SSLContext | None) -> None:
+    def __init__(self, settings: SmtpSettings, trust: ssl.SSLContext | None, selector: BaseSelector) -> None:
+        self.phase = Phase.OPENING
+        self.message: Outgoing | None = None
+        self.outcome: Outcome | None = None
+        self.failure: tuple[Stage, Answer] | None = None  # why it could not be opened
         self._settings = settings
         self._trust = trust
-        self._socket: socket.socket | None = None
+        self._patience = settings.timeout.total_seconds()
+        self._answer_patience = settings.answer_timeout.total_seconds()
+        self._idle_limit = settings.idle_limit.total_seconds()
+        self._dialogue = Dialogue()
         self._conversation: Conversation | None = None
+        self._talk: Talk[None] = self._opened()
+        self._unsent = b""
+        self._carried = 0
+        self._idle_since = 0.0
+        self.deadline = monotonic() + self._patience
+        self._next: Callable[[], None] = self._connect
+        self._line = Line(settings.host, settings.port, selector, self)
 
-    def carry(self, message: Outgoing) -> Outcome:
-        """What became of *message*; never raises for the world."""
-        for which, address, is_ours in (
-            ("sender's", message.sender, True),
-            ("recipient's", message.recipient, False),
-        ):
-            if not is_address(address):
-                return bad_address(message.key, which, blames_sender=is_ours)
-        if self._conversation is not None:
-            stage, answer = self._tried(self._conversation, message, is_reused=True)
-            if not _is_about_the_connection(stage, answer):
-                return verdict_on(message.key, stage, answer)
-        opened = self._opened()
-        if not isinstance(opened, Conversation):
-            return verdict_on(message.key, *opened)
-        return verdict_on(message.key, *self._tried(opened, message, is_reused=False))
-
-    def close(self) -> None:
-        """Say good-bye if anybody listens, and close."""
-        if self._conversation is not None:
-            with suppress(OSError, StoppedError):
-                self._drive(self._conversation, self._conversation.ended(), _GOODBYE_PATIENCE)
-        self.drop()
-
-    def _tried(self, conversation: Conversation, message: Outgoing, *, is_reused: bool) -> tuple[Stage, Answer]:
-        """The answer that settles *message* on this connection, and its stage."""
-        if is_reused and self._has_news():
-            self.drop()
-            return Stage.RESET, Fault(FaultKind.CLOSED, "the server closed the idle connection")
+    def proceed(self) -> None:
+        """Do what can be done without waiting."""
         try:
-            stage, answer = self._drive(conversation, conversation.carried(message))
+            self._next()
         except (OSError, StoppedError) as error:
-            conversation.is_usable = False
-            stage, answer = conversation.settled or (conversation.stage, self._answer(error))
-        if not conversation.is_usable:
-            self.drop()
-        return stage, answer
+            self._broke(error)
 
-    def _opened(self) -> Conversation | tuple[Stage, Answer]:
-        """A conversation that is ready for messages, or where and why it ended."""
-        self.drop()
-        address = self._settings.host, self._settings.port
-        try:
-            line = socket.create_connection(address, self._settings.timeout.total_seconds())
-        except OSError as error:
-            return Stage.CONNECT, self._answer(error)
-        self._socket = line
-        # What we write is whole; waiting for more would cost a round trip.
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        conversation = Conversation(self._settings, self._settings.local_name or _name_of(line))
-        try:
-            self._drive(conversation, conversation.opened())
-        except (OSError, StoppedError) as error:
-            self.drop()
-            return conversation.stage, self._answer(error)
-        self._conversation = conversation
-        return conversation
+    def carry(self, message: Outgoing) -> None:
+        """Take *message*; the connection is idle."""
+        self.phase = Phase.BUSY
+        self.message = message
+        self._carried += 1
+        self._begin(self._delivered(message))
 
-    def _drive(self, conversation: Conversation, talk: Talk[_T], limit: timedelta | None = None) -> _T:
-        """Do what *talk* asks for, to its end."""
-        received = b""
-        deadline = 0.0
-        try:
-            step = next(talk)
-            while True:
-                patience = (limit or conversation.patience).total_seconds()
-                deadline = deadline or monotonic() + patience
-                match step:
-                    case Write(data):
-                        received = b""
-                        self._line.settimeout(patience)
-                        self._line.sendall(data)
-                        deadline = monotonic() + patience
-                    case Read():
-                        received = self._read(deadline)
-                    case StartTls():
-                        received = b""
-                        self._encrypt(patience)
-                        deadline = monotonic() + patience
-                step = talk.send(received)
-        except StopIteration as end:
-            result: _T = end.value
-            return result
+    def leave(self) -> None:
+        """Say good-bye, and close when it was heard."""
+        self.phase = Phase.LEAVING
+        self._begin(self._left())
 
-    def _read(self, deadline: float) -> bytes:
-        # One deadline for a whole reply: a server that drips must not hold us for ever.
-        remaining = deadline - monotonic()
-        if remaining <= 0:
-            raise TimeoutError
-        self._line.settimeout(remaining)
-        return self._line.recv(_READ_SIZE)
+    def expire(self) -> None:
+        """The time is over for what was waited for."""
+        self._broke(TimeoutError())
 
-    def _encrypt(self, patience: float) -> None:
-        assert self._trust is not None, "settings with TLS come with a context"
-        self._line.settimeout(patience)
-        # From here on the wrapped socket owns the descriptor, also when the handshake fails.
-        self._socket = self._trust.wrap_socket(self._line, server_hostname=self._settings.host)
+    def break_off(self) -> None:
+        """Close now, whatever is under way."""
+        self._broke(StoppedError(Fault(FaultKind.ABANDONED, "the channel was abandoned before there was an answer")))
 
-    def _has_news(self) -> bool:
-        """Whether something came in while nothing was asked: a good-bye, the end, or noise."""
-        self._line.settimeout(0)
-        try:
-            self._line.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
+    def is_worn(self, now: float) -> bool:
+        """Whether an idle connection is not to be used again: it has carried much, or was idle for long."""
+        if not self._carried:
             return False
-        except OSError:
-            return True
-        return True
+        return self._carried >= self._settings.messages_per_connection or now - self._idle_since >= self._idle_limit
+
+    # --- what is going on ---
+
+    def _opened(self) -> Talk[None]:
+        name = self._settings.local_name or self._line.name
+        offer = yield from Opening(self._dialogue, self._settings, name).talk()
+        self._conversation = Conversation(self._dialogue, offer)
+        self._become_idle()
+
+    def _delivered(self, message: Outgoing) -> Talk[None]:
+        stage, answer = yield from self._open_conversation.carried(message)
+        self._settle(message, stage, answer)
+
+    def _left(self) -> Talk[None]:
+        yield from self._open_conversation.ended()
+        self._close()
 
     @property
-    def _line(self) -> socket.socket:
-        assert self._socket is not None, "a conversation has a socket"
-        return self._socket
+    def _open_conversation(self) -> Conversation:
+        assert self._conversation is not None, "an open connection has one"
+        return self._conversation
 
-    def drop(self) -> None:
-        """Close without a word."""
-        self._conversation = None
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+    def _settle(self, message: Outgoing, stage: Stage, answer: Answer) -> None:
+        if self._dialogue.is_usable:
+            self._become_idle()
+        else:
+            self._close()
+        if self._carried == 1 or not _is_about_the_connection(stage, answer):
+            self.outcome = verdict_on(message.key, stage, answer)
+            self.message = None
 
-    def _answer(self, error: OSError | StoppedError) -> Answer:
-        return error.answer if isinstance(error, StoppedError) else fault_of(error, self._settings.host)
+    def _become_idle(self) -> None:
+        self.phase = Phase.IDLE
+        self._idle_since = monotonic()
+        self._next = self._overhear
 
+    def _broke(self, error: OSError | StoppedError) -> None:
+        stage = self._dialogue.stage
+        if isinstance(error, TimeoutError) and stage is Stage.CONNECT and self._line.may_try_next:
+            try:
+                self._line.try_next()
+            except OSError as failure:
+                error = failure
+            else:
+                self.deadline = monotonic() + self._patience
+                return
+        answer = error.answer if isinstance(error, StoppedError) else fault_of(error, self._settings.host)
+        self._dialogue.is_usable = False
+        if self.message is not None:
+            settled = self._open_conversation.settled or (stage, answer)
+            self._settle(self.message, *settled)
+            return
+        if self.phase is Phase.OPENING:
+            self.failure = stage, answer
+        self._close()
 
-def fault_of(error: OSError, host: str) -> Fault:
-    """What a socket's or TLS's *error* means to us, in our words."""
-    match error:
-        case TimeoutError():
-            return Fault(FaultKind.TIMEOUT, f"no answer from {host} in time")
-        case ssl.SSLCertVerificationError():
-            detail = f"the certificate of {host} is not to be trusted: {error.verify_message}"
-            return Fault(FaultKind.TLS, detail)
-        case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
-            return Fault(FaultKind.CLOSED, f"{host} closed the connection")
-        case ssl.SSLError():
-            return Fault(FaultKind.TLS, f"no TLS with {host}: {error.reason or 'the handshake failed'}")
-        case socket.gaierror():
-            return Fault(FaultKind.REFUSED, f"the address of {host} cannot be found")
-        case ConnectionRefusedError():
-            return Fault(FaultKind.REFUSED, f"{host} refuses connections")
-        case ConnectionError():
-            return Fault(FaultKind.CLOSED, f"{host} broke the connection off")
-        case _:
-            return Fault(FaultKind.CLOSED, f"no connection with {host}: {error.strerror or 'it broke'}")
+    def _close(self) -> None:
+        self.phase = Phase.GONE
+        self._line.close()
+
+    # --- following the talk ---
+
+    def _begin(self, talk: Talk[None]) -> None:
+        self._talk = talk
+        try:
+            self._go_on()
+        except (OSError, StoppedError) as error:
+            self._broke(error)
+
+    def _go_on(self, received: bytes | None = None) -> None:
+        """Do what the talk asks for, until that has to wait for the other side."""
+        talk = self._talk
+        try:
+            while True:
+                wish = next(talk) if received is None else talk.send(received)
+                received = None
+                if wish is READ:
+                    self._next = self._read
+                    self._line.await_data()
+                    return
+                if wish is Wish.START_TLS:
+                    assert self._trust is not None, "settings with TLS come with a context"
+                    self._line.wrap(self._trust)
+                    self._next = self._shake_hands
+                    self._renew_deadline()
+                    if not self._line.is_secure():
+                        return
+                elif not self._is_written(wish):
+                    return
+        except StopIteration:
+            return
+
+    def _is_written(self, data: bytes) -> bool:
+        """Write *data*; whether all of it went. The rest goes when there is room."""
+        while True:
+            self._renew_deadline()
+            sent = self._line.send(data)
+            if sent == len(data):
+                return True
+            data = data[sent:]
+            if not sent:
+                self._unsent = data
+                self._next = self._write
+                return False
+
+    def _renew_deadline(self) -> None:
+        """
+        From here on the other side has its time anew.
+
+        There is one deadline for all that is read after a write: a server that
+        drips must not hold us for ever.
+        """
+        if self.phase is _LEAVING:
+            patience = GOODBYE_PATIENCE
+        elif self._dialogue.stage is _ANSWER:
+            patience = self._answer_patience
+        else:
+            patience = self._patience
+        self.deadline = monotonic() + patience
+
+    # --- what `proceed` does next ---
+
+    def _connect(self) -> None:
+        if self._line.is_connected():
+            self._renew_deadline()
+            self._go_on()
+
+    def _shake_hands(self) -> None:
+        if self._line.is_secure():
+            self._renew_deadline()
+            self._go_on()
+
+    def _write(self) -> None:
+        if self._is_written(self._unsent):
+            self._unsent = b""
+            self._go_on()
+
+    def _read(self) -> None:
+        received = self._line.receive()
+        if received is not None:
+            self._go_on(received)
+
+    def _overhear(self) -> None:
+        """A good-bye, the end, or noise, while nothing was asked: no connection for the next message."""
+        if self._line.receive() is not None:
+            self._close()
 
 
 def _is_about_the_connection(stage: Stage, answer: Answer) -> bool:
@@ -190,17 +257,8 @@ def _is_about_the_connection(stage: Stage, answer: Answer) -> bool:
     MAIL, RCPT and DATA may have been written already; without content they
     cannot lead to an acceptance.
     """
+    if isinstance(answer, Fault) and answer.kind in _OUR_DOING:
+        return False
     if stage is Stage.RESET:
         return True
-    if stage is not Stage.MAIL:
-        return False
-    return answer.kind is not FaultKind.UNFIT if isinstance(answer, Fault) else answer.code == 421
-
-
-def _name_of(line: socket.socket) -> str:
-    """How to introduce ourselves: by a full name, else by the address (RFC 5321, 4.1.3)."""
-    name = socket.gethostname()
-    if "." in name and LOCAL_NAME.fullmatch(name):
-        return name
-    address = str(line.getsockname()[0]).partition("%")[0]
-    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+    return stage is Stage.MAIL and (isinstance(answer, Fault) or answer.code == 421)

@@ -7,7 +7,6 @@ import re
 TERMINATOR = b".\r\n"
 
 _ADDRESS = re.compile(r"[\x21-\x3b\x3d\x3f-\x7e]{1,254}")
-_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 def is_address(text: str) -> bool:
@@ -29,12 +28,8 @@ def with_crlf(content: bytes) -> bytes:
     A bare CR or LF would let a message end early for servers that take one
     for a line end, and what follows would be read as commands.
     """
-    ends = content.count(b"\r\n")
-    if content.count(b"\r") != ends or content.count(b"\n") != ends:
-        content = _LINE_END.sub(b"\r\n", content)
-    if content and not content.endswith(b"\r\n"):
-        content += b"\r\n"
-    return content
+    lines = content.splitlines()
+    return b"\r\n".join((*lines, b"")) if lines else content
 
 
 def dot_stuffed(content: bytes) -> bytes:

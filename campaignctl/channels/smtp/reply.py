@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LINE_LIMIT = 2048  # RFC 5321 says 512; some servers explain themselves at length
 REPLY_LIMIT = 65536
@@ -18,8 +18,7 @@ class GarbledError(Exception):
     """These bytes are no SMTP reply."""
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """One answer of the server: its code, and the text of each of its lines."""
 
     code: int
@@ -51,7 +50,10 @@ class Reply:
     @property
     def detail(self) -> str:
         """The reply for people: one line, nothing that a terminal would obey."""
-        return _CONTROLS.sub(" ", " ".join((str(self.code), *self.lines)))[:_DETAIL_LIMIT].strip()
+        text = " ".join((str(self.code), *self.lines))
+        if not text.isprintable():
+            text = _CONTROLS.sub(" ", text)
+        return text[:_DETAIL_LIMIT].strip()
 
 
 class ReplyReader:

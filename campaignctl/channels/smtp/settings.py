@@ -15,6 +15,10 @@ DEFAULT_CONNECTIONS = 4
 DEFAULT_TIMEOUT = timedelta(seconds=60)
 # RFC 5321, 4.5.3.2.6: filters run before this answer. Giving up early means a second copy.
 DEFAULT_ANSWER_TIMEOUT = timedelta(minutes=10)
+# Exim's limit; a server with a lower one closes, which costs no message anything.
+DEFAULT_MESSAGES_PER_CONNECTION = 1000
+# Servers and routers forget a silent connection after minutes. That it is gone is found out later, by waiting.
+DEFAULT_IDLE_LIMIT = timedelta(seconds=30)
 
 _SUBMISSION, _RELAY, _SUBMISSIONS = 587, 25, 465
 LOCAL_NAME = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
@@ -42,6 +46,8 @@ class SmtpSettings:
     local_name: str | None = None
     ca_file: Path | None = None
     answer_timeout: timedelta = DEFAULT_ANSWER_TIMEOUT
+    messages_per_connection: int = DEFAULT_MESSAGES_PER_CONNECTION
+    idle_limit: timedelta = DEFAULT_IDLE_LIMIT
 
     def __post_init__(self) -> None:
         _check_host(self.host)
@@ -55,6 +61,8 @@ class SmtpSettings:
             raise ValueError("neither the user nor the password may hold a zero byte")
         if self.connections < 1:
             raise ValueError("at least one connection is needed")
+        if self.messages_per_connection < 1:
+            raise ValueError("a connection has to carry at least one message")
         if min(self.timeout, self.answer_timeout) <= timedelta(0):
             raise ValueError("a timeout has to be longer than nothing")
         if self.local_name is not None and not LOCAL_NAME.fullmatch(self.local_name):

@@ -36,6 +36,7 @@ class FaultKind(StrEnum):
     TLS = "tls"  # handshake or certificate
     MISSING = "missing"  # the server does not offer what we need
     UNFIT = "unfit"  # the server said beforehand that it cannot take this message
+    ABANDONED = "abandoned"  # we stopped waiting, because we are to end
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ def verdict_on(key: str, stage: Stage, answer: Answer) -> Outcome:
     """The outcome for the message with this *key* when *answer* came at *stage*."""
     if isinstance(answer, Fault):
         return _without_reply(key, stage, answer)
+    if stage is Stage.ANSWER and answer.is_positive:
+        return Outcome(key, Verdict.SENT, "", answer.detail)
     match stage:
         case Stage.CONNECT | Stage.BANNER | Stage.EHLO | Stage.STARTTLS | Stage.TLS | Stage.AUTH:
             return _while_opening(key, stage, answer)
@@ -73,6 +76,8 @@ def verdict_on(key: str, stage: Stage, answer: Answer) -> Outcome:
 
 
 def _without_reply(key: str, stage: Stage, fault: Fault) -> Outcome:
+    if fault.kind is FaultKind.ABANDONED and stage is not Stage.ANSWER:
+        return Outcome(key, Verdict.NOT_SENT, "abandoned", fault.detail)
     match stage:
         case Stage.CONNECT | Stage.BANNER | Stage.EHLO | Stage.STARTTLS:
             return Outcome(key, Verdict.NOT_SENT, "relay_down", fault.detail)
@@ -119,8 +124,6 @@ def _on_message(key: str, stage: Stage, reply: Reply) -> Outcome:
     a server that greylists there would otherwise stop the whole relay for the
     sake of one contact.
     """
-    if reply.is_positive:
-        return Outcome(key, Verdict.SENT, detail=reply.detail)
     is_full = reply.enhanced is not None and reply.enhanced[1:] == (2, 2)
     if reply.code < 500:
         reason = "mailbox_full" if is_full else "refused_for_now"

@@ -39,6 +39,13 @@ CREATE TABLE suppressions (
 )
  WITHOUT ROWID;
 
+CREATE TABLE signing_keys (
+    id INTEGER NOT NULL,
+    secret BLOB NOT NULL,
+    made_at BIGINT NOT NULL,
+    PRIMARY KEY (id)
+);
+
 CREATE TABLE rate_marks (
     name TEXT NOT NULL,
     in_time_at BIGINT NOT NULL,
