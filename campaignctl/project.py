@@ -229,3 +229,12 @@ def unset_variable(text: str) -> str | None:
     """The name of the first variable that *text* needs and the environment lacks."""
     found = _VARIABLE.search(text)
     return found[1] if found else None
+
+
+def unset_variables(value: object) -> list[str]:
+    """The names of all variables that *value*, a text or a nest of texts, needs and the environment lacks."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return list(dict.fromkeys(name for inner in value for name in unset_variables(inner)))
+    return [found[1] for found in _VARIABLE.finditer(value)] if isinstance(value, str) else []

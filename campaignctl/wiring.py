@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from campaignctl.channels.outbox import OutboxChannel
 from campaignctl.channels.smtp.settings import SmtpSettings
@@ -20,7 +21,7 @@ from campaignctl.errors import ChannelError, RefusedError, StoreError
 from campaignctl.message.links import Signer
 from campaignctl.ports import Channel
 from campaignctl.project import ProjectFile, unset_variable
-from campaignctl.store.database import open_sqlite
+from campaignctl.store.database import open_sqlite, open_to_look
 from campaignctl.store.ledger import SqlStore
 from campaignctl.store.spill import SpillFile
 
@@ -48,6 +49,16 @@ def opened_store(path: Path, clock: Clock) -> Iterator[SqlStore]:
         store.close()
 
 
+@contextmanager
+def store_to_look_at(path: Path) -> Iterator[SqlStore]:
+    """The store in the file *path*, which has to be there, and is not changed; closed at the end."""
+    store = SqlStore(open_to_look(path))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
 def email_channel(project: ProjectFile) -> Channel:
     """
     What carries e-mail: the mail server of the project, or the outbox where it names none.
@@ -55,7 +66,7 @@ def email_channel(project: ProjectFile) -> Channel:
     Raises:
         ChannelError: the server's address cannot be used.
     """
-    settings = _mail_server(project)
+    settings = mail_server(project)
     if settings is None:
         return OutboxChannel(project.folder / OUTBOX)
     from campaignctl.channels.smtp.channel import SmtpChannel
@@ -65,13 +76,19 @@ def email_channel(project: ProjectFile) -> Channel:
 
 def where_messages_go(project: ProjectFile) -> str:
     """The channel of e-mail, for people."""
-    settings = _mail_server(project)
+    settings = mail_server(project)
     if settings is None:
         return f"the outbox, {project.folder / OUTBOX}"
     return f"the mail server {settings.host}:{settings.port}"
 
 
-def _mail_server(project: ProjectFile) -> SmtpSettings | None:
+def mail_server(project: ProjectFile) -> SmtpSettings | None:
+    """
+    Where the project's mail server is, and how to talk to it; None where messages go to the outbox.
+
+    Raises:
+        ChannelError: its address cannot be used.
+    """
     settings = project.project.channels.email
     if settings is None or settings.smtp is None:
         return None
@@ -94,7 +111,7 @@ def daemon_for(
         RefusedError: another daemon runs on the store.
         StoreError: there is no room to keep results beside it.
     """
-    with _alone_on(path):
+    with alone_on(path):
         channel = email_channel(project)
         rules = SendingRules.of(project.project)
         epoch = store.begin_epoch(socket.gethostname(), os.getpid(), clock.now())
@@ -130,9 +147,14 @@ def _recovered(store: SqlStore, spill: SpillFile, epoch: int, rules: SendingRule
 
 
 @contextmanager
-def _alone_on(path: Path) -> Iterator[None]:
-    """Hold the daemon's lock on a store for as long as the block lasts; a process that dies lets go of it."""
-    with path.with_name(path.name + ".lock").open("a") as lock:
+def alone_on(path: Path) -> Iterator[None]:
+    """
+    Hold the daemon's lock on a store for as long as the block lasts; a process that dies lets go of it.
+
+    Raises:
+        RefusedError: a daemon holds it.
+    """
+    with _lock_file(path) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as failure:
@@ -140,3 +162,30 @@ def _alone_on(path: Path) -> Iterator[None]:
                 "D110", f"another daemon runs on the store `{path.name}`", "end it first: one daemon works a store"
             ) from failure
         yield
+
+
+def has_daemon(path: Path) -> bool:
+    """Whether a daemon runs on the store: nobody else can share its lock."""
+    try:
+        with _lock_path(path).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # the first daemon makes the file
+    return False
+
+
+def _lock_file(path: Path) -> IO[str]:
+    try:
+        return _lock_path(path).open("a")
+    except OSError as failure:
+        raise StoreError(
+            "S101",
+            f"the lock `{_lock_path(path)}` cannot be made: {failure.strerror}",
+            "check the folder and its permissions",
+        ) from failure
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")

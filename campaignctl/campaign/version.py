@@ -69,9 +69,7 @@ class Version:
 
     def fingerprint(self) -> str:
         """What tells two versions apart: a SHA-256 of the content and of every file, whatever the order of keys."""
-        parts = [json.dumps(json.loads(self.stored()), sort_keys=True, ensure_ascii=False)]
-        parts += [f"{path}\0{sha256(content)}" for path, content in sorted(self.files.items())]
-        return sha256("\0".join(parts).encode())
+        return fingerprint_of(self.stored(), {path: sha256(content) for path, content in self.files.items()})
 
     @classmethod
     def from_stored(cls, text: str, files: Mapping[str, bytes]) -> Version:
@@ -99,6 +97,13 @@ def version_of(campaign: Campaign, project: Project, files: Mapping[str, bytes])
     }
     given = {key: value for key, value in said.items() if value}
     return Version(VersionContent.model_construct(set(given), **given), files)
+
+
+def fingerprint_of(stored: str, digests: Mapping[str, str]) -> str:
+    """The fingerprint of the version that is stored as this text, with files of these SHA-256s."""
+    parts = [json.dumps(json.loads(stored), sort_keys=True, ensure_ascii=False)]
+    parts += [f"{path}\0{digest}" for path, digest in sorted(digests.items())]
+    return sha256("\0".join(parts).encode())
 
 
 def sha256(content: bytes) -> str:

@@ -40,8 +40,12 @@ def history_command(
                 entry.actor,
                 entry.action,
                 entry.version,
-                ", ".join(f"{k}: {v}" for k, v in entry.detail.items()),
+                ", ".join(f"{name}: {_told(value)}" for name, value in entry.detail.items()),
             )
             for entry in entries
         ],
     )
+
+
+def _told(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -23,6 +23,9 @@ _STYLES = {
     "skipped": Style.QUIET,
     "completed": Style.QUIET,
     "done": Style.QUIET,
+    "ok": Style.GOOD,
+    "warn": Style.WARNING,
+    "fail": Style.ERROR,
 }
 
 

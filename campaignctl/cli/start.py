@@ -40,6 +40,9 @@ COMMANDS = {
     "stop": Entry("stop", "End a campaign: nothing more leaves."),
     "events": Entry("events", "Bring in what contacts did with messages."),
     "suppress": Entry("suppress", "Say who must not be written to."),
+    "uncertain": Entry("uncertain", "Decide about messages without a verdict."),
+    "store": Entry("store", "Prove, copy and upgrade the store."),
+    "doctor": Entry("doctor", "Show what would go wrong."),
 }
 
 

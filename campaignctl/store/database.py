@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from sqlalchemy.pool import StaticPool
 
 from campaignctl.errors import StoreError
 from campaignctl.store.instants import stored
-from campaignctl.store.migrations import apply, known_migrations, pending
+from campaignctl.store.migrations import Migration, apply, known_migrations, refuse_other, to_apply_at_first
 
 # WAL is safe from these on: before, several processes that checkpoint at once
 # could lose a commit (https://sqlite.org/wal.html#walresetbug).
@@ -101,12 +101,15 @@ class Database:
         self.engine.dispose()
 
 
-def open_sqlite(path: Path, now: datetime) -> Database:
+def open_sqlite(path: Path, now: datetime, known: Sequence[Migration] | None = None) -> Database:
     """
     Open the store in the file *path*; a missing one is made, readable for its owner alone.
 
+    The schema of a store that holds something is not touched: somebody else,
+    perhaps an older daemon, may be at work on it. `store upgrade` changes it.
+
     Raises:
-        StoreError: it is no store, a newer one, or on a network file system.
+        StoreError: it is no store, a newer or an older one, or on a network file system.
     """
     _check_place(path)
     try:
@@ -118,10 +121,28 @@ def open_sqlite(path: Path, now: datetime) -> Database:
             f"the store `{path}` cannot be made: {failure.strerror}",
             "check the folder and its permissions",
         ) from failure
-    sqlite = sqlite_module()
-    engine = create_engine(f"sqlite:///{path}", module=sqlite)
-    journal = "WAL" if is_wal_safe(sqlite.sqlite_version_info) else "DELETE"
-    return _ready(engine, path, journal, now)
+    journal = "WAL" if is_wal_safe(sqlite_module().sqlite_version_info) else "DELETE"
+    return _ready(_connected(path, f"journal_mode = {journal}"), now, known)
+
+
+def open_to_look(path: Path, known: Sequence[Migration] | None = None) -> Database:
+    """
+    Open a store that is there, without being able to change anything of it.
+
+    Raises:
+        StoreError: it is missing, no store, or not of this program's schema.
+    """
+    _check_is_there(path)
+    database = _connected(path, "query_only = ON")
+    with _closed_on_failure(database), database.reading() as connection:
+        refuse_other(connection, known or known_migrations(database.engine.dialect.name))
+    return database
+
+
+def open_as_it_is(path: Path) -> Database:
+    """Open a store that is there, whatever its schema: to bring it up to date, or to copy it."""
+    _check_is_there(path)
+    return _connected(path)
 
 
 def open_in_memory(now: datetime) -> Database:
@@ -129,33 +150,54 @@ def open_in_memory(now: datetime) -> Database:
     engine = create_engine(
         "sqlite://", module=sqlite_module(), poolclass=StaticPool, connect_args={"check_same_thread": False}
     )
-    return _ready(engine, None, "MEMORY", now)
+    return _ready(_set_up(Database(engine, None)), now, None)
 
 
-def _ready(engine: Engine, path: Path | None, journal: str, now: datetime) -> Database:
-    event.listen(engine, "connect", _settings_for(journal))
-    database = Database(engine, path)
-    try:
-        _migrate(database, now)
-    except BaseException:
-        database.close()
-        raise
+def _connected(path: Path, *settings: str) -> Database:
+    return _set_up(Database(create_engine(f"sqlite:///{path}", module=sqlite_module()), path), *settings)
+
+
+def _set_up(database: Database, *settings: str) -> Database:
+    event.listen(database.engine, "connect", _settings_for(settings))
     return database
 
 
-def _settings_for(journal: str) -> Any:
+def _ready(database: Database, now: datetime, known: Sequence[Migration] | None) -> Database:
+    """The database with its tables, which are made where it is empty."""
+    known = known or known_migrations(database.engine.dialect.name)
+    with _closed_on_failure(database):
+        with database.reading() as connection:
+            is_empty = bool(to_apply_at_first(connection, known))
+        if is_empty:
+            with database.writing() as connection:
+                # Asked again under the lock: another process may have been quicker.
+                for migration in to_apply_at_first(connection, known):
+                    apply(connection, migration, stored(now))
+    return database
+
+
+@contextmanager
+def _closed_on_failure(database: Database) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        database.close()
+        raise
+
+
+def _settings_for(settings: Sequence[str]) -> Any:
     def set_up(connection: Any, _record: object) -> None:
         # The driver must not begin transactions on its own: `Database` does.
         connection.isolation_level = None
         connection.create_function("member_rank", 3, member_rank, deterministic=True)
         for pragma in (
             f"busy_timeout = {_BUSY_TIMEOUT_SECONDS * 1000}",
-            f"journal_mode = {journal}",
             "synchronous = FULL",
             "foreign_keys = ON",
             "mmap_size = 0",
             "temp_store = MEMORY",
             "cache_size = -32768",
+            *settings,
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -173,22 +215,18 @@ def member_rank(seed: str, step: str, key: str) -> int:
     return int.from_bytes(digest[:8]) >> 1
 
 
-def _migrate(database: Database, now: datetime) -> None:
-    known = known_migrations(database.engine.dialect.name)
-    with database.reading() as connection:
-        is_current = not pending(connection, known)
-    if is_current:
-        return
-    with database.writing() as connection:
-        # Asked again under the lock: another process may have been quicker.
-        for migration in pending(connection, known):
-            apply(connection, migration, stored(now))
+def _check_is_there(path: Path) -> None:
+    _check_place(path)
+    if not path.exists():
+        raise StoreError(
+            "S109", f"there is no store at `{path}`", "bring contacts in first, or name another file with `--store`"
+        )
 
 
 def _check_place(path: Path) -> None:
     if path.is_dir() or (path.exists() and not stat.S_ISREG(path.stat().st_mode)):
         raise StoreError("S101", f"the store `{path}` is not a file", "name a file with `store:` or `--store`")
-    kind = _file_system_of(path.resolve().parent)
+    kind = file_system_of(path.resolve().parent)
     if kind in _NETWORK_FILE_SYSTEMS:
         raise StoreError(
             "S104",
@@ -197,7 +235,7 @@ def _check_place(path: Path) -> None:
         )
 
 
-def _file_system_of(folder: Path) -> str:
+def file_system_of(folder: Path) -> str:
     """The kind of file system that *folder* is on, as Linux names it; nothing where that is not told."""
     try:
         mounts = Path("/proc/self/mounts").read_text("utf-8", "replace").splitlines()

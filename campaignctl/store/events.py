@@ -27,12 +27,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 
+from campaignctl.flow.states import DeliveryState
 from campaignctl.ports import LiveCampaign
-from campaignctl.store.campaigns import CampaignStatements
 from campaignctl.store.instants import stored
 from campaignctl.store.lists import KEY_COLUMN, ContactList, list_named
 from campaignctl.store.suppressions import EMAIL
 from campaignctl.store.tables import deliveries, events, steps, suppressions
+from campaignctl.store.uncertain import Resolution, UncertainStatements
 
 
 class EventKind(StrEnum):
@@ -83,8 +84,11 @@ _placed = Table(
         for column in (events.c.step_id, events.c.kind, events.c.contact_id, events.c.at, events.c.url)
     ),
     Column("is_machine", Boolean, nullable=False),
+    Column("is_hard", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
+# What of it is kept.
+_EVENT = [column for column in _placed.c if column.name != "is_hard"]
 _unwanted = Table(
     "unwanted",
     _staging,
@@ -104,7 +108,7 @@ _REASON = case(
 )
 
 
-class EventStatements(CampaignStatements):
+class EventStatements(UncertainStatements):
     """Bringing events in."""
 
     connection: Connection
@@ -135,17 +139,39 @@ class EventStatements(CampaignStatements):
         """
         Write down the events that have a place, each once, and suppress whom they say at once.
 
+        Deliveries without a verdict get the one that their events prove.
+
         How many events are new, and how many addresses were not suppressed before.
         """
-        columns = [column.name for column in _placed.c]
+        columns = [column.name for column in _EVENT]
         added = self.connection.execute(
-            insert(events).from_select(columns, select(_placed).where(true())).on_conflict_do_nothing()
+            insert(events).from_select(columns, select(*_EVENT).where(true())).on_conflict_do_nothing()
         )
+        self._take_evidence(now)
         wanted = select(literal(EMAIL), _unwanted.c.address, _unwanted.c.reason, literal(stored(now))).where(true())
         suppressed = self.connection.execute(
             insert(suppressions).from_select(["channel", "address", "reason", "since"], wanted).on_conflict_do_nothing()
         )
         return added.rowcount, suppressed.rowcount
+
+    def _take_evidence(self, now: datetime) -> None:
+        """
+        Whoever did something with a message had got it: then it was sent, if nobody knew.
+
+        A message of which nothing is known but that its address does not exist
+        has failed. What else comes back, the other side had taken.
+        """
+        has_come_back = and_(_placed.c.kind == EventKind.BOUNCE.value, _placed.c.is_hard)
+        is_its_own = and_(deliveries.c.step_id == _placed.c.step_id, deliveries.c.contact_id == _placed.c.contact_id)
+        found = self.connection.execute(
+            select(_placed.c.step_id, _placed.c.contact_id, func.min(case((has_come_back, 1), else_=0)).label("failed"))
+            .join(deliveries, is_its_own)
+            .where(deliveries.c.state == DeliveryState.UNCERTAIN.value)
+            .group_by(_placed.c.step_id, _placed.c.contact_id)
+        ).all()
+        for resolution, failed in ((Resolution.SENT, 0), (Resolution.FAILED, 1)):
+            proven = [(row.step_id, row.contact_id) for row in found if row.failed == failed]
+            self.resolve_by_evidence(proven, resolution, now)
 
     def _place(self, campaign: LiveCampaign, contacts: ContactList) -> Counter[EventOutcome]:
         found = _found(campaign, contacts)

@@ -35,3 +35,13 @@ def instant(value: int | None) -> datetime | None:
     datetime.datetime(2026, 12, 1, 8, 0, tzinfo=datetime.timezone.utc)
     """
     return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def stored_length(length: timedelta) -> int:
+    """
+    How far apart two instants are in the store that are *length* apart.
+
+    >>> stored_length(timedelta(seconds=2))
+    2000000
+    """
+    return length // _MICROSECOND

@@ -109,7 +109,7 @@ class MemberStatements:
 
     def _ways_of(self, cohort: Cohort) -> dict[int, str]:
         """The ways that members of the cohort have come along: id → path."""
-        found = self.connection.execute(select(ways.c.id, ways.c.path).where(*_on_turn(cohort)))
+        found = self.connection.execute(select(ways.c.id, ways.c.path).where(*on_turn(cohort)))
         return {row.id: row.path for row in found}
 
     # splits
@@ -286,11 +286,12 @@ def in_cohort(cohort: Cohort) -> list[ColumnElement[bool]]:
     """The conditions on `members` that make the cohort."""
     conditions = [members.c.campaign_id == cohort.campaign.id, members.c.left_at_step.is_(None)]
     if cohort.turn is not None:
-        conditions.append(members.c.way_id.in_(select(ways.c.id).where(*_on_turn(cohort))))
+        conditions.append(members.c.way_id.in_(select(ways.c.id).where(*on_turn(cohort))))
     return conditions
 
 
-def _on_turn(cohort: Cohort) -> list[ColumnElement[bool]]:
+def on_turn(cohort: Cohort) -> list[ColumnElement[bool]]:
+    """The conditions on `ways` that lead to the cohort's step."""
     conditions: list[ColumnElement[bool]] = [ways.c.campaign_id == cohort.campaign.id]
     if cohort.turn is not None:
         conditions.append(ways.c.path.contains(f"/{cohort.turn.split}={cohort.turn.branch}/", autoescape=True))

@@ -132,7 +132,7 @@ NDJSON = ("--input-format", "ndjson")
         (TWO_KINDS, ("--encoding", "base64"), 2, "S303", "`base64` is no encoding"),
         (TWO_KINDS, ("--type", "visits"), 2, "U103", "`visits` is no attribute and type"),
         (TWO_KINDS, ("--type", "visits=float"), 2, "U103", "`visits=float` is no attribute and type"),
-        (TWO_KINDS, ("--input-format", "xml"), 2, "U100", "xml"),
+        (TWO_KINDS, ("--input-format", "xml"), 2, "U100", "write one of `csv`"),
         (TWO_KINDS, ("--input-format", "sqlite"), 1, "S305", "is no readable SQLite database"),
         (TWO_KINDS, ("--rejected", "gone/rejected.csv"), 2, "U105", "`gone/rejected.csv` cannot be written"),
         (TWO_KINDS, ("--rejected", "./contacts.csv"), 2, "U105", "`contacts.csv` is the file to import"),

@@ -86,6 +86,34 @@ def pending(connection: Connection, known: Sequence[Migration]) -> list[Migratio
     return [migration for migration in known if migration.number > number]
 
 
+def to_apply_at_first(connection: Connection, known: Sequence[Migration]) -> list[Migration]:
+    """
+    All of *known* where the store is empty, and nothing where it is of their schema.
+
+    Raises:
+        StoreError: the store was written by a newer or an older program.
+    """
+    missing = pending(connection, known)
+    if missing and applied_number(connection):
+        raise StoreError(
+            "S108",
+            f"the store has schema {applied_number(connection)}, and this program works with schema {known[-1].number}",
+            "end its daemon, then run `campaignctl store upgrade`",
+        )
+    return missing
+
+
+def refuse_other(connection: Connection, known: Sequence[Migration]) -> None:
+    """
+    Go on only with a store that has the schema of *known*.
+
+    Raises:
+        StoreError: it is empty, or was written by a newer or an older program.
+    """
+    if to_apply_at_first(connection, known):
+        raise StoreError("S109", "the file is empty, and no store yet", "bring contacts in first")
+
+
 def apply(connection: Connection, migration: Migration, now: int) -> None:
     """Carry *migration* out and record it; the caller's transaction holds both."""
     for statement in migration.statements:
