@@ -119,7 +119,7 @@ def daemon_for(
     """
     with _alone_on(path):
         channel = email_channel(project)
-        rules = SendingRules.of(project.project)
+        rules = SendingRules.of(project.project, return_path_of(project, store, clock))
         epoch = store.begin_epoch(socket.gethostname(), os.getpid(), clock.now())
         spill = SpillFile(path.with_name(path.name + ".spill"))
         _recovered(store, spill, epoch, rules, clock)
