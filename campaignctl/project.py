@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from campaignctl.campaign.condition import NamedCondition
 from campaignctl.campaign.fields import (
     AttributeName,
+    BounceMailbox,
     Count,
     Duration,
     Flag,
@@ -130,6 +131,11 @@ class Project(Model):
         None, description="The zone of campaigns that name none.", examples=["Europe/Paris"]
     )
     sender: Text | None = Field(None, description="Who messages are from.", examples=["Shop <news@shop.example>"])
+    bounces: BounceMailbox | None = Field(
+        None,
+        description="The mailbox that reports about messages come back to; `bounces import` reads it.",
+        examples=["bounces@shop.example"],
+    )
     postal_address: Text | None = Field(
         None,
         description="The postal address that marketing mail has to show.",

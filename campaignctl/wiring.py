@@ -17,8 +17,9 @@ from campaignctl.engine.daemon import Daemon
 from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine, TickReport
-from campaignctl.errors import ChannelError, RefusedError, StoreError
-from campaignctl.message.links import Signer
+from campaignctl.errors import ChannelError, RefusedError, StoreError, WorkFailedError
+from campaignctl.message.links import KeyRing, Signer
+from campaignctl.message.return_path import ReturnPath, ReturnPaths
 from campaignctl.ports import Channel
 from campaignctl.project import ProjectFile, unset_variable
 from campaignctl.store.database import open_sqlite, open_to_look
@@ -100,6 +101,28 @@ def mail_server(project: ProjectFile) -> SmtpSettings | None:
         raise ChannelError("D102", str(failure), "write it like `smtp://user:password@host:587`") from failure
 
 
+def return_path_of(project: ProjectFile, store: SqlStore, clock: Clock) -> ReturnPath | None:
+    """Where reports about messages go, signed by the store; None where the project names no bounce mailbox."""
+    mailbox = project.project.bounces
+    return None if mailbox is None else ReturnPath(mailbox, _signer(store, clock))
+
+
+def return_paths_of(project: ProjectFile, store: SqlStore) -> ReturnPaths:
+    """
+    What finds the return paths of a project in reports.
+
+    Raises:
+        WorkFailedError: the project names no bounce mailbox.
+    """
+    if project.project.bounces is None:
+        raise WorkFailedError(
+            "S231", "the project names no bounce mailbox", "write it into campaignctl.yaml: `bounces: ADDRESS`"
+        )
+    with store.reading() as ledger:
+        keys = KeyRing(Signer(number, secret) for number, secret in ledger.signing_keys())
+    return ReturnPaths(project.project.bounces, keys)
+
+
 @contextmanager
 def daemon_for(
     store: SqlStore, path: Path, project: ProjectFile, clock: Clock, show: Callable[[TickReport], None]
@@ -113,7 +136,7 @@ def daemon_for(
     """
     with alone_on(path):
         channel = email_channel(project)
-        rules = SendingRules.of(project.project)
+        rules = SendingRules.of(project.project, return_path_of(project, store, clock))
         epoch = store.begin_epoch(socket.gethostname(), os.getpid(), clock.now())
         spill = SpillFile(path.with_name(path.name + ".spill"))
         _recovered(store, spill, epoch, rules, clock)

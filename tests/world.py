@@ -28,6 +28,7 @@ from campaignctl.store.events import EventOutcome
 from campaignctl.store.ledger import SqlStore
 from campaignctl.store.spill import SpillFile
 from campaignctl.validation import Checked, check_file
+from campaignctl.wiring import return_path_of
 
 PROJECT = """
 project: shop
@@ -146,7 +147,8 @@ class World:
             ledger.recover(epoch, may_repeat, self.clock.now())
         self.spill.prepare()
         self.spill.keep([])
-        rules = replace(SendingRules.of(self.project.project), may_repeat=may_repeat)
+        return_path = return_path_of(self.project, self.store, self.clock)
+        rules = replace(SendingRules.of(self.project.project, return_path), may_repeat=may_repeat)
         used = store or self.store
         engine = Engine(used, Dispatcher(used, self.email, epoch, rules, self.spill), signer)
         return Daemon(engine, self.clock, self.reports.append)

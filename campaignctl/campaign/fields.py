@@ -302,6 +302,20 @@ Rate = Annotated[
         code="C117",
     ),
 ]
+# A signed token follows the local part, which may have 64 octets in all.
+_BOUNCE_MAILBOX = (
+    r"(?=[^@]{1,19}@.{4,180}$)[A-Za-z0-9_-]+(?:[.+][A-Za-z0-9_-]+)*"
+    r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"
+)
+BounceMailbox = Annotated[
+    str,
+    *read_as(
+        _matching(_BOUNCE_MAILBOX),
+        "a bounce mailbox (an address with at most 19 characters before the `@`)",
+        "bounces@shop.example",
+        pattern=_BOUNCE_MAILBOX,
+    ),
+]
 Window = Annotated[
     str,
     *read_as(

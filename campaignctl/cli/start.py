@@ -39,6 +39,7 @@ COMMANDS = {
     "resume": Entry("resume", "Let a paused campaign, or a held step, go on."),
     "stop": Entry("stop", "End a campaign: nothing more leaves."),
     "events": Entry("events", "Bring in what contacts did with messages."),
+    "bounces": Entry("bounces", "Bring in bounces and complaints from a mailbox."),
     "suppress": Entry("suppress", "Say who must not be written to."),
     "uncertain": Entry("uncertain", "Decide about messages without a verdict."),
     "store": Entry("store", "Prove, copy and upgrade the store."),

@@ -36,6 +36,10 @@ class EventReport:
     outcomes: Counter[EventOutcome]
     newly_suppressed: int
 
+    @property
+    def added(self) -> int:
+        return self.outcomes[EventOutcome.ADDED]
+
 
 class NoEventError(Exception):
     """A line that is no event: what is wrong with it, and what to do."""
@@ -49,18 +53,25 @@ def import_events(store: SqlStore, source: Source, now: datetime, *, is_trial: b
     """
     Bring in the events of a file, each once, however often it is imported: all of them or none.
 
-    The events wait beside the store until the whole file was read, so that
-    memory stays flat and a daemon on the store is held up for a moment only.
     A trial says what would happen, and changes nothing.
 
     Raises:
         WorkFailedError: the file cannot be read, or a line of it is no event.
     """
+    return bring_in(store, _events_in(source), now, is_trial=is_trial)
+
+
+def bring_in(store: SqlStore, rows: Iterator[Row], now: datetime, *, is_trial: bool = False) -> EventReport:
+    """
+    Bring in events, each once: all of them or none.
+
+    The events wait beside the store until the last one was read, so that
+    memory stays flat and a daemon on the store is held up for a moment only.
+    """
     with with_staging(store.database) as pinned:
         with pinned.reading() as connection:
             SqlLedger(connection).prepare_for_events()
         read = 0
-        rows = _events_in(source)
         while some := list(islice(rows, _EVENTS_AT_ONCE)):
             with pinned.reading() as connection:
                 connection.execute(insert(brought), some)

@@ -225,7 +225,7 @@ class Dispatcher:
             if choice.now:
                 self._served[queue.cohort.step.id] = self._rounds
             if choice.now or choice.later:
-                yield _Turn(queue, [(each, _rendered(queue, each)) for each in choice.now], choice.later)
+                yield _Turn(queue, [(each, _rendered(queue, each, self._rules)) for each in choice.now], choice.later)
 
     def _next_at(self, queue: StepQueue, now: datetime) -> datetime | None:
         """When a rate that is used up lets the step go on; None where only the channel has no room."""
@@ -324,7 +324,7 @@ def _rate_name(queue: StepQueue) -> str:
     return f"step/{queue.cohort.step.id}"
 
 
-def _rendered(queue: StepQueue, candidate: Candidate) -> Outgoing | RenderError:
+def _rendered(queue: StepQueue, candidate: Candidate, rules: SendingRules) -> Outgoing | RenderError:
     campaign, step = queue.cohort.campaign, queue.cohort.step.name
     key = delivery_key(campaign, step, candidate)
     if not candidate.address:
@@ -334,4 +334,7 @@ def _rendered(queue: StepQueue, candidate: Candidate) -> Outgoing | RenderError:
         message = queue.messages.render(campaign, step, candidate)
     except RenderError as failure:
         return failure
-    return Outgoing(key, message.envelope_sender, message.recipient, message.content)
+    sender = message.envelope_sender
+    if rules.return_path is not None:
+        sender = rules.return_path.of(queue.cohort.step.id, candidate.contact_id)
+    return Outgoing(key, sender, message.recipient, message.content)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from campaignctl.flow.rates import FrequencyCap, Rate
 from campaignctl.flow.windows import Hours
+from campaignctl.message.return_path import ReturnPath
 from campaignctl.project import Project
 
 
@@ -14,16 +15,18 @@ class SendingRules:
     """
     Rules that hold for every message, read from the project file when the daemon starts.
 
-    With *may_repeat* a message without a verdict is tried again.
+    With *may_repeat* a message without a verdict is tried again. Without a
+    *return_path* reports go to the sender.
     """
 
     may_repeat: bool = True
     quiet: Hours | None = None
     cap: FrequencyCap | None = None
     rate: Rate | None = None
+    return_path: ReturnPath | None = None
 
     @classmethod
-    def of(cls, project: Project) -> SendingRules:
+    def of(cls, project: Project, return_path: ReturnPath | None = None) -> SendingRules:
         """The rules of a project."""
         send, email = project.send, project.channels.email
         return cls(
@@ -33,4 +36,5 @@ class SendingRules:
             if send.frequency_cap is None
             else FrequencyCap(send.frequency_cap.messages, send.frequency_cap.per),
             rate=None if email is None or email.rate is None else Rate.parse(email.rate),
+            return_path=return_path,
         )

@@ -25,6 +25,7 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"  # the way out
     VIEW = "view"  # the message in a browser
     GATE = "gate"  # another system's answer
+    RETURN_PATH = "return_path"  # the envelope sender
 
 
 class Signer:

@@ -1,0 +1,1 @@
+"""Mail that comes back: what servers and mailbox providers report of messages."""
