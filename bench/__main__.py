@@ -1,36 +1,46 @@
 """
 `make bench`: measure everything side by side, print it, and write bench/RESULTS.md.
 
-    python -m bench [NAME…]
+    python -m bench [NAME…] [--full]
 
-runs only the benchmarks that are named, and writes nothing then.
+runs only the benchmarks that are named, and writes nothing then. With `--full`,
+`sending` sends as many messages as its goals speak of, which takes much longer.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from bench import cohorts, importing, machine, startup
+from bench import cohorts, importing, machine, sending, startup
+from bench.results import Section
 
 BENCHMARKS = {
     "startup": startup.measure,
     "importing": importing.measure,
     "cohorts": cohorts.measure,
+    "sending": sending.measure,
 }
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
 _BY_HAND = "## What was tried"  # from here on the page is written by people
 
 
-def main(names: list[str]) -> None:
-    """Run the benchmarks *names*, or all of them."""
+def main(arguments: list[str]) -> None:
+    """Run the benchmarks that are named, or all of them."""
+    names = [each for each in arguments if each != "--full"]
+    benchmarks: dict[str, Callable[[], Section]] = {
+        **BENCHMARKS,
+        "sending": partial(sending.measure, is_full="--full" in arguments),
+    }
     began = time.perf_counter()
     pages = ["# What things cost", _ABOUT, "\n".join(f"* {name}: {value}" for name, value in machine.described())]
     print("\n\n".join(pages), flush=True)
-    for name in names or BENCHMARKS:
-        pages.append(BENCHMARKS[name]().page())
+    for name in names or benchmarks:
+        pages.append(benchmarks[name]().page())
         print(f"\n{pages[-1]}", flush=True)
     pages.append(f"All of this took {time.perf_counter() - began:.0f} seconds.")
     print(f"\n{pages[-1]}")

@@ -17,11 +17,19 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Used:
-    """What a process took: seconds on the wall and of the processor, and its peak memory in MiB."""
+    """What a process took: seconds on the wall and of the processor, peak memory in MiB, and the system's part."""
 
     seconds: float
     processor: float
     peak: float
+    system: float = 0.0  # of the processor's seconds, where it was looked at
+
+
+def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start *command*; what it prints is not wanted."""
+    # The package need not be installed: the folder above this one holds it.
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
 
 
 def run(command: Sequence[str]) -> Used:
@@ -31,16 +39,14 @@ def run(command: Sequence[str]) -> Used:
     The operating system counts this process's own memory into a child's peak,
     so nothing large may be imported here.
     """
-    # The package need not be installed: the folder above this one holds it.
-    environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+    process = start(command)
     _, status, used = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{command} ended with {process.returncode}")
-    return Used(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    return Used(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, used.ru_stime)
 
 
 def run_inside(module: str, *arguments: str) -> Used:
@@ -62,4 +68,5 @@ def median_of(runs: Sequence[Used]) -> Used:
         median(each.seconds for each in runs),
         median(each.processor for each in runs),
         max(each.peak for each in runs),
+        median(each.system for each in runs),
     )

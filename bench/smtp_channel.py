@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+from bench.sink import running_sink
 from campaignctl.channels.smtp.channel import SmtpChannel
 from campaignctl.channels.smtp.settings import SmtpSettings
 from campaignctl.ports import Outgoing, Verdict
 
-SINK = "/usr/sbin/smtp-sink"
 SOURCE = "/usr/sbin/smtp-source"
 CONNECTIONS = 10
 SIZE = 3000
-# More than the connections that wait to be accepted at once.
-BACKLOG = 1000
 
 
 def measure(messages: int = 100_000) -> dict[str, float]:
     """Milliseconds of processor for each message and messages a second, of our process and of `smtp-source`."""
-    with _sink() as port:
-        our_cpu, our_seconds = _by_channel(port, messages)
-    with _sink() as port:
-        their_cpu, their_seconds = _by_source(port, messages)
+    with running_sink() as sink:
+        our_cpu, our_seconds = _by_channel(sink.port, messages)
+    with running_sink() as sink:
+        their_cpu, their_seconds = _by_source(sink.port, messages)
     return {
         "messages": messages,
         "channel ms": round(our_cpu / messages * 1000, 4),
@@ -82,31 +77,6 @@ def _content() -> bytes:
     head = b"From: Shop <news@shop.example>\r\nTo: ada@example.org\r\nSubject: Hello\r\nMIME-Version: 1.0\r\n\r\n"
     line = b'<p style=3D"margin:0">Hello Ada, our spring sale is open, and you are invited</p>\r\n'
     return head + line * ((SIZE - len(head)) // len(line))
-
-
-@contextmanager
-def _sink() -> Iterator[int]:
-    """A server that takes everything and keeps nothing."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    user = ["-u", "root"] if os.geteuid() == 0 else []
-    process = subprocess.Popen([SINK, "-c", *user, f"127.0.0.1:{port}", str(BACKLOG)], stdout=subprocess.DEVNULL)
-    try:
-        end = time.monotonic() + 10
-        while not _answers(port):
-            if time.monotonic() > end:
-                raise RuntimeError("smtp-sink does not start")
-            time.sleep(0.01)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 if __name__ == "__main__":

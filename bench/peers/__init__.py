@@ -1,0 +1,1 @@
+"""Other programs that send mail, and how each is asked to."""
