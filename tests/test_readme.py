@@ -25,7 +25,7 @@ def test_every_command_of_the_tour_works_and_two_messages_arrive(tmp_path: Path)
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

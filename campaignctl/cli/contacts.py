@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from campaignctl.campaign.attribute import AttributeType
+from campaignctl.cli.interruption import noticed_between_pieces
 from campaignctl.cli.options import (
     EncodingOption,
     Format,
@@ -82,8 +83,14 @@ def import_command(
         with (
             rejected_file(rejected, file) as on_rejected,
             opened_store(store_path(opened, store), clock) as the_store,
-            _progress(file) as progress,
+            _progress(file) as show_progress,
+            noticed_between_pieces() as look_for_interruption,
         ):
+
+            def progress(done: int) -> None:
+                look_for_interruption()
+                show_progress(done)
+
             report = import_contacts(
                 the_store.database,
                 Source(file, input_format, encoding, table_name),

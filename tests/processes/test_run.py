@@ -203,6 +203,14 @@ def test_a_daemon_that_is_killed_loses_nothing_and_repeats_no_more_than_its_conn
     assert all(len(ids) == 1 for ids in by_contact.values())
 
 
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that no wrong command changes."""
+    folder = tmp_path_factory.mktemp("shop")
+    project(folder, 1, 2)
+    return folder
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -228,8 +236,7 @@ def test_a_daemon_that_is_killed_loses_nothing_and_repeats_no_more_than_its_conn
         (["list", "--project", "/nowhere"], 2),
     ],
 )
-def test_what_is_wrong_is_said_with_a_code_and_an_exit_code(tmp_path: Path, arguments: list[str], code: int) -> None:
-    project(tmp_path, 1, 2)
-    done = call(tmp_path, *arguments, expected=code)
+def test_what_is_wrong_is_said_with_a_code_and_an_exit_code(shop: Path, arguments: list[str], code: int) -> None:
+    done = call(shop, *arguments, expected=code)
     if code:
         assert re.search(r"error\[[CPSDU]\d{3}\]", done.stderr + done.stdout)
