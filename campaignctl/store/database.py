@@ -19,6 +19,7 @@ from sqlalchemy.pool import StaticPool
 from campaignctl.errors import StoreError
 from campaignctl.store.instants import stored
 from campaignctl.store.migrations import apply, known_migrations, pending
+from campaignctl.store.tables import migrations
 
 # WAL is safe from these on: before, several processes that checkpoint at once
 # could lose a commit (https://sqlite.org/wal.html#walresetbug).
@@ -142,9 +143,11 @@ def _settings_for(journal: str) -> Any:
         # The driver must not begin transactions on its own: `Database` does.
         connection.isolation_level = None
         connection.create_function("member_rank", 3, member_rank, deterministic=True)
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_SECONDS * 1000}").close()
+        if not _is_foreign(connection):
+            # The one setting that is written into the file.
+            connection.execute(f"PRAGMA journal_mode = {journal}").close()
         for pragma in (
-            f"busy_timeout = {_BUSY_TIMEOUT_SECONDS * 1000}",
-            f"journal_mode = {journal}",
             "synchronous = FULL",
             "foreign_keys = ON",
             "mmap_size = 0",
@@ -154,6 +157,12 @@ def _settings_for(journal: str) -> Any:
             connection.execute(f"PRAGMA {pragma}").close()
 
     return set_up
+
+
+def _is_foreign(connection: Any) -> bool:
+    """Whether the database holds the tables of another program: it will be refused, and is to stay as it is."""
+    names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return bool(names) and migrations.name not in names
 
 
 def member_rank(seed: str, step: str, key: str) -> int:
