@@ -105,7 +105,8 @@ class Dispatcher:
 
     def is_down(self, now: datetime) -> bool:
         """Whether the channel refused to work a moment ago."""
-        return self._down_until is not None and now < self._down_until
+        # Further ahead than any wait is what a clock says that was put back since.
+        return self._down_until is not None and now < self._down_until <= now + FIRST_BACK_OFF
 
     @property
     def down_until(self) -> datetime | None:

@@ -19,6 +19,7 @@ from sqlalchemy.pool import StaticPool
 from campaignctl.errors import StoreError
 from campaignctl.store.instants import stored
 from campaignctl.store.migrations import Migration, apply, known_migrations, refuse_other, to_apply_at_first
+from campaignctl.store.tables import migrations
 
 # WAL is safe from these on: before, several processes that checkpoint at once
 # could lose a commit (https://sqlite.org/wal.html#walresetbug).
@@ -122,7 +123,7 @@ def open_sqlite(path: Path, now: datetime, known: Sequence[Migration] | None = N
             "check the folder and its permissions",
         ) from failure
     journal = "WAL" if is_wal_safe(sqlite_module().sqlite_version_info) else "DELETE"
-    return _ready(_connected(path, f"journal_mode = {journal}"), now, known)
+    return _ready(_connected(path, journal=journal), now, known)
 
 
 def open_to_look(path: Path, known: Sequence[Migration] | None = None) -> Database:
@@ -153,12 +154,13 @@ def open_in_memory(now: datetime) -> Database:
     return _ready(_set_up(Database(engine, None)), now, None)
 
 
-def _connected(path: Path, *settings: str) -> Database:
-    return _set_up(Database(create_engine(f"sqlite:///{path}", module=sqlite_module()), path), *settings)
+def _connected(path: Path, *settings: str, journal: str | None = None) -> Database:
+    database = Database(create_engine(f"sqlite:///{path}", module=sqlite_module()), path)
+    return _set_up(database, *settings, journal=journal)
 
 
-def _set_up(database: Database, *settings: str) -> Database:
-    event.listen(database.engine, "connect", _settings_for(settings))
+def _set_up(database: Database, *settings: str, journal: str | None = None) -> Database:
+    event.listen(database.engine, "connect", _settings_for(settings, journal))
     return database
 
 
@@ -185,7 +187,7 @@ def _closed_on_failure(database: Database) -> Iterator[None]:
         raise
 
 
-def _settings_for(settings: Sequence[str]) -> Any:
+def _settings_for(settings: Sequence[str], journal: str | None) -> Any:
     def set_up(connection: Any, _record: object) -> None:
         # The driver must not begin transactions on its own: `Database` does.
         connection.isolation_level = None
@@ -200,8 +202,17 @@ def _settings_for(settings: Sequence[str]) -> Any:
             *settings,
         ):
             connection.execute(f"PRAGMA {pragma}").close()
+        # The one setting that is written into the file.
+        if journal is not None and not _is_foreign(connection):
+            connection.execute(f"PRAGMA journal_mode = {journal}").close()
 
     return set_up
+
+
+def _is_foreign(connection: Any) -> bool:
+    """Whether the database holds the tables of another program: it will be refused, and is to stay as it is."""
+    names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return bool(names) and migrations.name not in names
 
 
 def member_rank(seed: str, step: str, key: str) -> int:

@@ -1,0 +1,27 @@
+"""A daemon that is stopped for a while (SIGSTOP, a machine that sleeps) keeps its store, and goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from faults.invariants import broken_at_the_end
+from faults.relay import Relay
+from faults.shop import Shop
+
+
+def test_nobody_takes_over_from_a_daemon_that_only_sleeps(tmp_path: Path) -> None:
+    with Relay(tmp_path, slowest_answer=0.02) as relay:
+        shop = Shop.opened(tmp_path / "shop", relay.port, contacts=100, connections=8)
+        daemon = shop.daemon("--until-idle")
+        relay.wait_for(10)
+        daemon.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, daemon.pid, os.WSTOPPED | os.WNOWAIT)
+        assert "error[D110]" in shop.command("run", "--once", expected=3)
+        # What was under way when it fell asleep arrives, and nothing else
+        assert relay.wait_for(100, seconds=0.5) < 100
+        daemon.send_signal(signal.SIGCONT)
+        daemon.communicate(timeout=120)
+        assert daemon.returncode == 0
+        assert broken_at_the_end(shop, relay, crashes=0) == []
