@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test soak check package bench schemas golden clean
+.PHONY: help demo test faults soak check package bench schemas golden clean
 
 help:
 	@echo "make demo     run a whole campaign in fast time, to an outbox"
 	@echo "make test     run the tests"
+	@echo "make faults   run the quick form of the fault harness: kills, full disks, broken lines"
 	@echo "make soak     run the long form of the fault harness, and print its figures"
 	@echo "make check    what CI runs before the tests: format, lint, types, layers, schemas"
 	@echo "make package  build the wheel, install it alone, and run it"
@@ -31,6 +32,9 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2
 
 # For hours with ROUNDS=20; every round has other seeds.
+faults: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 -m faults tests/faults
+
 soak: $(VENV)/.dev
 	cd tests && nice -n 10 ../$(BIN)/python -m faults.soak $(ROUNDS)
 

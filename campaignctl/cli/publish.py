@@ -88,6 +88,10 @@ def publish_command(
     print(f"Published `{done.campaign}`, version {done.version}: it starts {_start(done, version)}.")
     if done.is_delayed_by_safety:
         print("That is later than written: a step runs no sooner than the safety delay after its publication.")
+    if version.content.public_url:
+        say(
+            f"Its messages link to {version.content.public_url}, where this version of campaignctl does not answer yet."
+        )
     say(f"Next: campaignctl run, and campaignctl status {done.campaign}")
 
 
