@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -147,6 +148,19 @@ def sound_campaign(path: Path, project: ProjectFile, attributes: Attributes) -> 
     if checked.file is None or has_errors(checked.problems):
         raise typer.Exit(1)
     return checked.file, checked.files
+
+
+def ask(question: str, *, to: str) -> None:
+    """
+    Go on when somebody at a terminal says yes; *to* is what `--yes` does elsewhere.
+
+    Raises:
+        UsageError: there is no terminal.
+        typer.Abort: somebody says no.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError("P110", "nobody can be asked without a terminal", f"add `--yes` to {to}")
+    typer.confirm(question, abort=True, err=True)
 
 
 def actor() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +19,7 @@ from campaignctl.cli.options import (
     StoreOption,
     YesOption,
     actor,
+    ask,
     command_app,
     opened_project,
     sound_campaign,
@@ -27,7 +27,6 @@ from campaignctl.cli.options import (
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document
 from campaignctl.clock import SystemClock
-from campaignctl.errors import UsageError
 from campaignctl.publishing import Publication, frozen, publish
 from campaignctl.wiring import opened_store, store_path
 
@@ -69,9 +68,7 @@ def publish_command(
         )
         trial = publish_it(now=clock.now(), is_trial=True)
         if trial.is_new and not yes:
-            if not sys.stdin.isatty():
-                raise UsageError("P110", "nobody can be asked without a terminal", "add `--yes` to publish")
-            typer.confirm(f"Publish `{trial.campaign}`, which starts {_start(trial, version)}?", abort=True, err=True)
+            ask(f"Publish `{trial.campaign}`, which starts {_start(trial, version)}?", to="publish")
         done = publish_it(now=clock.now())
     if format_ is Format.JSON:
         document(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -14,13 +13,13 @@ from campaignctl.cli.options import (
     StoreOption,
     YesOption,
     actor,
+    ask,
     command_app,
     opened_project,
 )
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document
 from campaignctl.clock import SystemClock
-from campaignctl.errors import UsageError
 from campaignctl.pausing import Resumption, resume
 from campaignctl.wiring import opened_store, store_path
 
@@ -49,9 +48,7 @@ def resume_command(
         for line in _told(trial):
             say(line)
         if trial.released and not yes:
-            if not sys.stdin.isatty():
-                raise UsageError("P110", "nobody can be asked without a terminal", "add `--yes` to resume")
-            typer.confirm(f"Let `{name}` go on with the held steps?", abort=True, err=True)
+            ask(f"Let `{name}` go on with the held steps?", to="resume")
         done = resume(the_store, name, actor=actor(), now=clock.now())
     if format_ is Format.JSON:
         document(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -15,12 +14,12 @@ from campaignctl.cli.options import (
     StoreOption,
     YesOption,
     actor,
+    ask,
     command_app,
     opened_project,
 )
 from campaignctl.cli.show import document
 from campaignctl.clock import SystemClock
-from campaignctl.errors import UsageError
 from campaignctl.stopping import stop
 from campaignctl.wiring import opened_store, store_path
 
@@ -42,9 +41,7 @@ def stop_command(
     """
     opened = opened_project(project)
     if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError("P110", "nobody can be asked without a terminal", "add `--yes` to stop it")
-        typer.confirm(f"Stop `{name}` for good?", abort=True, err=True)
+        ask(f"Stop `{name}` for good?", to="stop it")
     clock = SystemClock()
     with opened_store(store_path(opened, store), clock) as the_store:
         report = stop(the_store, name, actor=actor(), now=clock.now())

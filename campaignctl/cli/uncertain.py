@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -16,12 +15,12 @@ from campaignctl.cli.options import (
     StoreOption,
     YesOption,
     actor,
+    ask,
     command_app,
     opened_project,
 )
 from campaignctl.cli.show import document, lines, table
 from campaignctl.clock import SystemClock
-from campaignctl.errors import UsageError
 from campaignctl.resolving import resolve
 from campaignctl.store.uncertain import Resolution
 from campaignctl.wiring import opened_store, store_path
@@ -89,9 +88,7 @@ def resolve_command(
             trial = resolve(
                 the_store, name, resolution, step=step, contact=contact, actor=actor(), now=clock.now(), is_trial=True
             )
-            if not sys.stdin.isatty():
-                raise UsageError("P110", "nobody can be asked without a terminal", "add `--yes` to resolve them")
-            typer.confirm(_QUESTIONS[resolution].format(trial.resolved), abort=True, err=True)
+            ask(_QUESTIONS[resolution].format(trial.resolved), to="resolve them")
         done = resolve(the_store, name, resolution, step=step, contact=contact, actor=actor(), now=clock.now())
     if format_ is Format.JSON:
         document(campaign=done.campaign, resolved=done.resolved, **{"as": done.resolution})
