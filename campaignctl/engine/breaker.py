@@ -7,7 +7,6 @@ from typing import Final
 # Mailbox providers take a list whose first messages bounce for a bought one.
 FIRST_MESSAGES: Final = 200
 MOST_HARD_BOUNCES: Final = 0.05
-MOST_COMPLAINTS: Final = 0.001
 
 
 def bounces_too_often(tried: int, hard_bounces: int) -> bool:
@@ -18,13 +17,3 @@ def bounces_too_often(tried: int, hard_bounces: int) -> bool:
     (False, True, False)
     """
     return tried <= FIRST_MESSAGES and hard_bounces > FIRST_MESSAGES * MOST_HARD_BOUNCES
-
-
-def is_complained_about(sent: int, complaints: int) -> bool:
-    """
-    Whether more than one in a thousand called the message spam.
-
-    >>> is_complained_about(1000, 1), is_complained_about(1000, 2)
-    (False, True)
-    """
-    return complaints > sent * MOST_COMPLAINTS
