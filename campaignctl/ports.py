@@ -82,9 +82,10 @@ class Channel(Protocol):
         Take *messages* (at most `capacity - in_flight`) and return what has finished since the last call.
 
         Waits for at least one outcome while something is under way, so that a
-        caller that loops does not spin, but no longer than *patience*: then it
-        returns with nothing, and the caller can look at other things. Returns
-        at once with nothing where nothing is under way.
+        caller that loops does not spin, and may give others a moment to come
+        with it. Waits no longer than *patience*: then it returns with nothing,
+        and the caller can look at other things. Returns at once with nothing
+        where nothing is under way.
         """
         ...
 
