@@ -182,17 +182,6 @@ def test_a_relay_that_is_down_costs_no_message(world: World) -> None:
     assert world.campaign().state is CampaignState.COMPLETED
 
 
-def test_after_stop_nothing_leaves_and_the_numbers_add_up(world: World) -> None:
-    world.contacts()
-    world.publish(TWO)
-    world.run_until("2026-12-01 12:00")
-    report = world.stop("sale")
-    world.run_until("2026-12-05 00:00")
-    assert (report.sent, report.cancelled, report.in_flight) == (3, 0, 0)
-    assert len(world.addresses) == 3
-    assert world.campaign().step("second").state is StepState.CANCELLED
-
-
 def test_a_step_that_could_not_run_for_two_days_waits_for_a_person(world: World) -> None:
     world.contacts()
     world.publish(ONE)
