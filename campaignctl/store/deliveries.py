@@ -14,7 +14,7 @@ from campaignctl.store.candidates import CandidateReader
 from campaignctl.store.claims import MAY_BE_TRIED, ClaimStatements
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.members import in_cohort
-from campaignctl.store.tables import deliveries, members
+from campaignctl.store.tables import deliveries, events, members
 
 # The store is not to be locked for longer than a tenth of a second.
 _CANCELLED_AT_ONCE: Final = 20_000
@@ -140,6 +140,19 @@ class DeliveryStatements(ClaimStatements):
             select(func.count(), func.count().filter(first.c.reason == "hard_bounce")).select_from(first)
         ).one()
         return row[0], row[1]
+
+    def sent_and_complained(self, step: LiveStep) -> tuple[int, int]:
+        """How many got a step's message, and how many of them called it spam; nobody is counted where none did."""
+        complaints = select(func.count(events.c.contact_id.distinct())).where(
+            events.c.step_id == step.id, events.c.kind == "complaint"
+        )
+        complained = self.connection.scalars(complaints).one()
+        if not complained:
+            return 0, 0
+        took = select(func.count()).where(
+            deliveries.c.step_id == step.id, deliveries.c.state == DeliveryState.SENT.value
+        )
+        return self.connection.scalars(took).one(), complained
 
     def has_deliveries_to_try(self, campaign: LiveCampaign) -> bool:
         """Whether a message of the campaign is to be sent, or sent again."""

@@ -133,6 +133,27 @@ def test_a_step_whose_first_messages_bounce_is_held_and_goes_on_when_a_person_sa
     assert world.deliveries("first") == {"failed": 40, "sent": 260}
 
 
+@pytest.mark.parametrize(("complaints", "is_held"), [(1, False), (2, True)])
+def test_a_step_that_is_called_spam_is_held_and_goes_on_when_a_person_says_so(
+    world: World, complaints: int, is_held: bool
+) -> None:
+    # Given a step that is being sent slowly
+    world.contacts(people(30))
+    world.publish(HEAD + email("first", "2026-12-01 10:05").replace("hello.md", "hello.md, rate: 10/h"))
+    world.run_until("2026-12-01 11:06")
+    # When some who got it complain
+    for number in range(complaints):
+        world.event("first", f"c-{number:03}", "complaint")
+    world.run_until("2026-12-01 15:00")
+    # Then two are enough to hold it
+    assert (world.campaign().step("first").state is StepState.HELD) is is_held
+    assert (len(world.email.sent) < 30) is is_held
+    if is_held:
+        resume(world.store, "sale", actor="ada", now=world.clock.now())
+        world.run_until("2026-12-01 19:00")
+        assert world.deliveries("first") == {"sent": 30}
+
+
 def test_bounces_after_the_first_two_hundred_messages_hold_nothing(world: World) -> None:
     world.contacts(people(300))
     for number in range(250, 290):
