@@ -35,6 +35,7 @@ COMMANDS = {
     "list": Entry("list", "List the campaigns of the store."),
     "status": Entry("status", "Show where a campaign stands."),
     "history": Entry("history", "Show what was done with a campaign."),
+    "trace": Entry("trace", "Show why a contact got what, and what not."),
     "pause": Entry("pause", "Let no step begin and no message leave, for now."),
     "resume": Entry("resume", "Let a paused campaign, or a held step, go on."),
     "stop": Entry("stop", "End a campaign: nothing more leaves."),

@@ -255,12 +255,16 @@ def test_random_branches_are_exact_and_the_same_on_another_machine(
     assert ways[0] == ways[1]
 
 
-@pytest.mark.parametrize("contacts", [1, 4000])
-def test_random_branches_follow_the_order_that_members_drew(world: World, contacts: int) -> None:
+@pytest.mark.parametrize(
+    ("contacts", "shares"),
+    [(1, {"a": 60, "b": 15, "c": 25}), (4000, {"a": 60, "b": 15, "c": 25}), (7, {"only": 100})],
+)
+def test_random_branches_follow_the_order_that_members_drew(
+    world: World, contacts: int, shares: dict[str, int]
+) -> None:
     """Of thousands only those near a boundary are sorted; everybody still takes the branch that a whole sort gives."""
-    # Given three branches of different sizes
-    shares = (("a", 60), ("b", 15), ("c", 25))
-    branches = "".join(f"        - {{name: {name}, share: {share}%}}\n" for name, share in shares)
+    # Given branches of different sizes
+    branches = "".join(f"        - {{name: {name}, share: {share}%}}\n" for name, share in shares.items())
     rows = "".join(f"c-{number},u{number}@example.org,N,FR\n" for number in range(contacts))
     world.contacts(f"id,email,name,country\n{rows}")
 
@@ -275,7 +279,7 @@ def test_random_branches_follow_the_order_that_members_drew(world: World, contac
     by_rank = iter(
         sorted((f"c-{number}" for number in range(contacts)), key=lambda key: member_rank(seed, "half", key))
     )
-    counts = sizes({name: Fraction(share, 100) for name, share in shares}, contacts)
+    counts = sizes({name: Fraction(share, 100) for name, share in shares.items()}, contacts)
     expected = {name: sorted(islice(by_rank, count)) for name, count in counts.items()}
     with world.store.reading() as ledger:
         found = ledger.connection.exec_driver_sql(
