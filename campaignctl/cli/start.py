@@ -31,6 +31,7 @@ COMMANDS = {
     "audience": Entry("audience", "Show who would take part in a campaign now."),
     "preview": Entry("preview", "Show a message as one contact would get it."),
     "publish": Entry("publish", "Publish a campaign."),
+    "reschedule": Entry("reschedule", "Give a step another time, in its file."),
     "run": Entry("run", "Run published campaigns."),
     "list": Entry("list", "List the campaigns of the store."),
     "status": Entry("status", "Show where a campaign stands."),
