@@ -201,7 +201,7 @@ def _settings_for(settings: Sequence[str], journal: str | None) -> Any:
             "foreign_keys = ON",
             "mmap_size = 0",
             "temp_store = MEMORY",
-            "cache_size = -20480",
+            "cache_size = -12288",
             *settings,
         ):
             connection.execute(f"PRAGMA {pragma}").close()
