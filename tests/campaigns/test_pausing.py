@@ -71,6 +71,23 @@ def test_what_became_overdue_in_a_pause_goes_by_if_late(world: World, word: str,
     assert len(world.addresses) == sent
 
 
+def test_a_list_that_is_imported_anew_in_a_pause_changes_addresses_and_not_the_audience(world: World) -> None:
+    # Given three members, one of whom was written to before the pause
+    world.contacts()
+    for address in ("grace@example.org", "alan@example.org"):
+        world.email.answer(address, Verdict.DEFERRED)
+    world.publish(TWO)
+    world.run_until("2026-12-01 10:06")
+    pause(world.store, "sale", actor="ada", now=world.clock.now())
+    # When the list is brought in anew: one with another address, one without, and a new one
+    world.contacts("id,email,name\nc-2,grace@navy.example,Grace\nc-3,,Alan\nc-4,mary@example.org,Mary\n")
+    resume(world.store, "sale", actor="ada", now=world.clock.now())
+    world.run_until("2026-12-03 00:00")
+    # Then nobody joins, and what had not left goes to where people are now
+    assert world.deliveries("first") == {"sent": 2, "skipped": 1}
+    assert sorted(world.addresses) == ["ada@example.org"] * 2 + ["grace@navy.example"] * 2
+
+
 def test_a_step_that_was_too_late_runs_when_a_person_says_so(world: World) -> None:
     world.contacts()
     world.publish(TWO)
