@@ -190,12 +190,13 @@ class CampaignStatements:
         )
         return str(self.connection.scalars(statement).one())
 
-    def step_started(self, step: LiveStep, effective_at: datetime, cohort: int, now: datetime) -> bool:
-        """The step works on its cohort from now on; False where it was no longer to come."""
-        return self._step_goes(
+    def step_started(self, step: LiveStep, version: int, effective_at: datetime, cohort: int, now: datetime) -> None:
+        """The step works on its cohort from now on, and as this version says until it is over."""
+        self._step_goes(
             step,
             (StepState.SCHEDULED, StepState.WAITING),
             state=StepState.RUNNING.value,
+            version=version,
             effective_at=stored(effective_at),
             started_at=stored(now),
             cohort=cohort,
