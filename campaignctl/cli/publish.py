@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from functools import partial
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,7 @@ import typer
 from campaignctl.campaign.version import Version
 from campaignctl.campaign.when import wall_text
 from campaignctl.cli.attributes import attributes_of
+from campaignctl.cli.changes import show_changes
 from campaignctl.cli.options import (
     Format,
     FormatOption,
@@ -27,7 +28,11 @@ from campaignctl.cli.options import (
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document
 from campaignctl.clock import SystemClock
-from campaignctl.publishing import Publication, frozen, publish
+from campaignctl.permitting import Consent
+from campaignctl.project import ProjectFile
+from campaignctl.proposing import Action, Proposal
+from campaignctl.publishing import Publication, frozen, proposal_of, publish
+from campaignctl.store.ledger import SqlStore
 from campaignctl.wiring import opened_store, store_path
 
 app = command_app()
@@ -39,37 +44,51 @@ def publish_command(
     starts_now: Annotated[
         bool, typer.Option("--now", help="Start after the safety delay, whatever the first `at`.")
     ] = False,
+    is_live: Annotated[
+        bool, typer.Option("--live", help="Change the steps of a running campaign without a pause.")
+    ] = False,
     yes: YesOption = False,
     format_: FormatOption = Format.TEXT,
     project: ProjectOption = None,
     store: StoreOption = None,
 ) -> None:
     """
-    Publish a campaign.
+    Publish a campaign, or a change to one that is published.
 
     The file is checked and written into the store with its templates and
-    segments: a later change of a file changes nothing of it.
+    segments: a later change of a file changes nothing of it. What has begun
+    stays as it was; `campaignctl plan` shows what would change.
 
     Example: campaignctl publish campaigns/welcome.yaml
     """
     opened = opened_project(project, file)
+    with opened_store(store_path(opened, store), SystemClock()) as the_store:
+        consent = Consent(is_live=is_live, starts_now=starts_now)
+        publish_file(file, opened, the_store, consent, is_asked=not yes, format_=format_)
+
+
+def publish_file(
+    file: Path, opened: ProjectFile, store: SqlStore, consent: Consent, *, is_asked: bool, format_: Format
+) -> None:
+    """Show what publishing *file* does, ask, do it and say so."""
     clock = SystemClock()
-    with opened_store(store_path(opened, store), clock) as the_store:
-        campaign, files = sound_campaign(file, opened, attributes_of(the_store))
-        version = frozen(campaign, opened.project, files)
-        publish_it = partial(
-            publish,
-            the_store,
-            version,
-            opened.project,
-            seed=secrets.token_hex(8),
-            actor=actor(),
-            starts_now=starts_now,
-        )
-        trial = publish_it(now=clock.now(), is_trial=True)
-        if trial.is_new and not yes:
-            ask(f"Publish `{trial.campaign}`, which starts {_start(trial, version)}?", to="publish")
-        done = publish_it(now=clock.now())
+    campaign, files = sound_campaign(file, opened, attributes_of(store))
+    version = frozen(campaign, opened.project, files)
+    shown = proposal_of(store, version, opened.project, clock.now(), consent)
+    if shown.live is not None and shown.changes and format_ is Format.TEXT:
+        show_changes(shown.changes)
+    if shown.action is not Action.NONE and is_asked:
+        ask(_question(shown), to="extend it" if consent.extends else "publish")
+    done = publish(
+        store,
+        version,
+        opened.project,
+        seed=secrets.token_hex(8),
+        actor=actor(),
+        now=clock.now(),
+        consent=consent,
+        shown=shown,
+    )
     if format_ is Format.JSON:
         document(
             campaign=done.campaign,
@@ -79,18 +98,42 @@ def publish_command(
             delayed_by_safety=done.is_delayed_by_safety,
         )
         return
-    if not done.is_new:
-        print(f"`{done.campaign}` is published already, as it is: nothing to do.")
-        return
-    print(f"Published `{done.campaign}`, version {done.version}: it starts {_start(done, version)}.")
+    _tell(done, version)
+
+
+def _question(shown: Proposal) -> str:
+    name = shown.version.campaign.campaign
+    if shown.live is None:
+        first = shown.steps[0]
+        starts_at = "" if first.effective_at is None else f", which starts {local(first.effective_at, shown.version)}"
+        return f"Publish `{name}`{starts_at}?"
+    if shown.action is Action.EXTEND:
+        return f"Extend `{name}`, which is completed and would be active again?"
+    return f"Publish this as version {shown.live.version + 1} of `{name}`?"
+
+
+def _tell(done: Publication, version: Version) -> None:
+    """Say what was done, and what to do next."""
+    name = done.campaign
+    match done.action:
+        case Action.NONE:
+            print(f"`{name}` is published already, as it is: nothing to do.")
+            return
+        case Action.CREATE:
+            print(f"Published `{name}`, version {done.version}: it starts {local(done.starts_at, version)}.")
+        case Action.EXTEND:
+            print(f"Extended `{name}`, version {done.version}: it is active again.")
+        case _:
+            print(f"Published `{name}`, version {done.version}: it is {done.state}.")
     if done.is_delayed_by_safety:
         print("That is later than written: a step runs no sooner than the safety delay after its publication.")
     if version.content.public_url:
         say(
             f"Its messages link to {version.content.public_url}, where this version of campaignctl does not answer yet."
         )
-    say(f"Next: campaignctl run, and campaignctl status {done.campaign}")
+    say(f"Next: campaignctl run, and campaignctl status {name}")
 
 
-def _start(publication: Publication, version: Version) -> str:
-    return f"{wall_text(publication.starts_at, version.zone)} ({version.content.timezone})"
+def local(at: datetime, version: Version) -> str:
+    """An instant in the campaign's zone, with the zone."""
+    return f"{wall_text(at, version.zone)} ({version.content.timezone})"
