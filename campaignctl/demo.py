@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from campaignctl.campaign.version import Version
 from campaignctl.clock import SetClock
 from campaignctl.contacts.event_file import import_events
 from campaignctl.contacts.importing import ImportReport, import_contacts
@@ -14,6 +15,7 @@ from campaignctl.contacts.source import Source
 from campaignctl.engine.daemon import Until
 from campaignctl.engine.tick import TickReport
 from campaignctl.message.address import normal_address
+from campaignctl.permitting import Consent
 from campaignctl.project import ProjectFile
 from campaignctl.publishing import Publication, frozen, publish
 from campaignctl.store.ledger import SqlStore
@@ -43,21 +45,26 @@ class FastTime:
             now=self.clock.now(),
         )
 
-    def publish(self, file: Path, *, starts_now: bool = False) -> Publication:
+    def publish(
+        self, file: Path, *, starts_now: bool = False, is_live: bool = False, extends: bool = False
+    ) -> Publication:
         """Publish a campaign file that has no errors."""
-        checked = check_file(file, self.project, {})
-        if checked.file is None:
-            raise ValueError(checked.problems)
-        version = frozen(checked.file, self.project.project, checked.files)
         return publish(
             self.store,
-            version,
+            self.version(file),
             self.project.project,
             seed="demo",
             actor="demo",
             now=self.clock.now(),
-            starts_now=starts_now,
+            consent=Consent(is_live, extends, starts_now),
         )
+
+    def version(self, file: Path) -> Version:
+        """The version that a campaign file without errors describes at this moment."""
+        checked = check_file(file, self.project, {})
+        if checked.file is None:
+            raise ValueError(checked.problems)
+        return frozen(checked.file, self.project.project, checked.files)
 
     def bring_events(self, file: Path) -> None:
         """Bring in the events of a file, as `campaignctl events import` does."""

@@ -1,39 +1,39 @@
-"""Publishing: a checked file becomes a version in the store, with the instants at which its steps run."""
+"""Publishing: a checked file becomes a version in the store, of a new campaign or of one that is there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from campaignctl.campaign.load import CampaignFile
-from campaignctl.campaign.model import ApiStarter, Campaign
-from campaignctl.campaign.steps.email import EmailStep
-from campaignctl.campaign.steps.union import RunnableStep, every_step, verb_of
 from campaignctl.campaign.version import Version, files_named_by, version_of
-from campaignctl.campaign.when import wall_text
-from campaignctl.diagnostics import listed
 from campaignctl.errors import RefusedError
 from campaignctl.files import FileTrouble, ProjectFiles
-from campaignctl.flow.states import CampaignState, StepState
-from campaignctl.flow.tree import stops
-from campaignctl.ports import LiveCampaign, LiveStep
+from campaignctl.flow.changes import Change
+from campaignctl.flow.states import CampaignState
+from campaignctl.permitting import NOTHING_MORE, Consent, permitted
+from campaignctl.ports import LiveStep
 from campaignctl.project import Project
+from campaignctl.proposing import Action, Proposal
 from campaignctl.store.ledger import SqlLedger, SqlStore
 from campaignctl.store.lists import known_list
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What publishing did, or would do."""
+    """What publishing did."""
 
     campaign: str
     version: int
     state: CampaignState
     starts_at: datetime
     is_delayed_by_safety: bool
-    is_new: bool
+    action: Action
+    changes: tuple[Change, ...]
+
+    @property
+    def is_new(self) -> bool:
+        return self.action is not Action.NONE
 
 
 def frozen(file: CampaignFile, project: Project, files: ProjectFiles) -> Version:
@@ -52,53 +52,17 @@ def frozen(file: CampaignFile, project: Project, files: ProjectFiles) -> Version
     return version_of(file.campaign, project, contents)
 
 
-def needed_and_missing(campaign: Campaign, project: Project) -> Iterator[tuple[str, str]]:
-    """What the campaign needs and this version of the program cannot do: where, and what."""
-    if isinstance(campaign.starter, ApiStarter):
-        yield "starter", "`api`"
-    for step in every_step(campaign.steps):
-        where = f"step `{step.id}`"
-        if not isinstance(step, RunnableStep):
-            yield where, f"`{verb_of(step)}`"
-        elif isinstance(step, EmailStep):
-            for key in ("gate", "variants", "test", "track"):
-                if key in step.email.model_fields_set:
-                    yield where, f"`{key}`"
-    if project.approval.required:
-        yield "the project", "`approval.required`"
-
-
-def planned_steps(
-    version: Version, published_at: datetime, safety_delay: timedelta, first_at: datetime | None = None
-) -> list[LiveStep]:
+def proposal_of(
+    store: SqlStore, version: Version, project: Project, now: datetime, consent: Consent = NOTHING_MORE
+) -> Proposal:
     """
-    The steps as they are planned: at their times, and never sooner than the safety delay allows.
+    What `publish` would do now; nothing is written.
 
-    *first_at* takes the place of the first step's time (`--now`).
+    Raises:
+        RefusedError: it would be refused.
     """
-    earliest = published_at + safety_delay
-    planned = []
-    for stop in stops(version.campaign):
-        at = None if stop.step.at is None else stop.step.at.at(version.zone)
-        if stop.position == 0 and first_at is not None:
-            at = first_at
-        planned.append(
-            LiveStep(
-                id=0,
-                name=stop.id,
-                position=stop.position,
-                verb=verb_of(stop.step),
-                state=StepState.WAITING if at is None else StepState.SCHEDULED,
-                version=1,
-                at=at,
-                effective_at=None if at is None else max(at, earliest),
-                started_at=None,
-                finished_at=None,
-                cohort=None,
-                reason=None,
-            )
-        )
-    return planned
+    with store.reading() as ledger:
+        return permitted(ledger, version, project, now, consent)
 
 
 def publish(
@@ -109,90 +73,75 @@ def publish(
     seed: str,
     actor: str,
     now: datetime,
-    starts_now: bool = False,
-    is_trial: bool = False,
+    consent: Consent = NOTHING_MORE,
+    shown: Proposal | None = None,
 ) -> Publication:
     """
-    Write the campaign into the store, in one transaction; with *is_trial* only say what would be written.
+    Write the version into the store, in one transaction.
+
+    It is compared anew under the store's lock: where that comes to something
+    else than was *shown*, somebody was quicker, and nothing is written.
 
     Raises:
         RefusedError: it cannot be published as things are.
     """
-    _refuse_missing(version.campaign, project)
-    delay = project.safety_delay
-    planned = planned_steps(version, now, delay, now + delay if starts_now else None)
-    name = version.campaign.campaign
-    with store.reading() as ledger:
-        if (known := _known(ledger, version)) is not None:
-            return known
-        known_list(ledger.connection, version.campaign.list_name)
-    _refuse_past(planned, version, now)
-    first = planned[0]
-    starts_at = first.effective_at or now
-    publication = Publication(
-        name, 1, CampaignState.ACTIVE, starts_at, first.at is not None and starts_at > first.at, is_new=True
-    )
-    if is_trial:
-        return publication
+    shown = shown or proposal_of(store, version, project, now, consent)
+    if shown.action is Action.NONE:
+        return _publication(shown, now)
     with store.writing() as ledger:
-        # Asked again under the lock: somebody may have been quicker.
-        if (known := _known(ledger, version)) is not None:
-            return known
-        contacts = known_list(ledger.connection, version.campaign.list_name)
-        ledger.add_campaign(version, contacts.id, seed, planned, actor, now)
-        campaign = ledger.known_campaign(name)
-        ledger.note("published", campaign, {"starts_at": starts_at.isoformat(timespec="seconds")}, now, actor)
-    return publication
+        proposal = permitted(ledger, version, project, now, consent)
+        if not _is_the_same(shown, proposal):
+            raise RefusedError(
+                "P123",
+                f"somebody was quicker: `{version.campaign.campaign}` is not as it was when this was compared with it",
+                "see `campaignctl plan`, and publish again",
+            )
+        if proposal.action is not Action.NONE:
+            _write(ledger, proposal, seed, actor, now)
+    return _publication(proposal, now)
 
 
-def _known(ledger: SqlLedger, version: Version) -> Publication | None:
-    """The publication that is there already, where it is the same; refuses another one."""
-    name = version.campaign.campaign
-    live = ledger.campaign_named(name)
+def _is_the_same(shown: Proposal, found: Proposal) -> bool:
+    """Whether the same file still changes the same version in the same way, or was published meanwhile as it is."""
+    if found.action is Action.NONE:
+        return True
+    return (_number(shown), shown.action, shown.changes) == (_number(found), found.action, found.changes)
+
+
+def _number(proposal: Proposal) -> int:
+    return 0 if proposal.live is None else proposal.live.version
+
+
+def _write(ledger: SqlLedger, proposal: Proposal, seed: str, actor: str, now: datetime) -> None:
+    version, live = proposal.version, proposal.live
+    list_id = known_list(ledger.connection, version.campaign.list_name).id
+    detail: dict[str, object] = {}
     if live is None:
-        return None
-    if live.state is CampaignState.STOPPED:
-        raise RefusedError("P103", f"`{name}` was stopped, which is final", "publish it under another name")
-    if ledger.fingerprint(live) != version.fingerprint():
-        raise RefusedError(
-            "P102",
-            f"`{name}` is published, and the file differs from its version {live.version}",
-            "this version of campaignctl publishes new campaigns only: choose another name",
-        )
-    return _as_published(live)
+        ledger.add_campaign(version, list_id, seed, proposal.steps, actor, now)
+        starts_at = proposal.steps[0].effective_at or now
+        detail["starts_at"] = starts_at.isoformat(timespec="seconds")
+    else:
+        ledger.change_campaign(live, version, list_id, proposal.steps, proposal.retimed, actor, now)
+        detail["changes"] = [replace(change, asks_first=False).as_json() for change in proposal.changes]
+    done = "extended" if proposal.action is Action.EXTEND else "published"
+    ledger.note(done, ledger.known_campaign(version.campaign.campaign), detail, now, actor)
 
 
-def _as_published(live: LiveCampaign) -> Publication:
-    first = live.steps[0]
-    starts_at = first.effective_at or live.published_at
+def _publication(proposal: Proposal, now: datetime) -> Publication:
+    live, is_new = proposal.live, proposal.action is not Action.NONE
+    is_active = live is None or (is_new and live.state is CampaignState.COMPLETED)
+    first = proposal.steps[0]
+    given = [step for step in proposal.steps if step.name in proposal.retimed] if is_new else [first]
     return Publication(
-        live.name, live.version, live.state, starts_at, first.at is not None and starts_at > first.at, is_new=False
+        campaign=proposal.version.campaign.campaign,
+        version=_number(proposal) + is_new,
+        state=CampaignState.ACTIVE if is_active or live is None else live.state,
+        starts_at=first.started_at or first.effective_at or now,
+        is_delayed_by_safety=any(map(_is_delayed, given)),
+        action=proposal.action,
+        changes=proposal.changes,
     )
 
 
-def _refuse_missing(campaign: Campaign, project: Project) -> None:
-    missing = [f"{what} ({where})" for where, what in needed_and_missing(campaign, project)]
-    if missing:
-        raise RefusedError(
-            "P104",
-            f"`{campaign.campaign}` needs what this version of campaignctl cannot run: {', '.join(missing)}",
-            "it is read and checked already; leave it out to publish now",
-        )
-
-
-def _refuse_past(planned: Sequence[LiveStep], version: Version, now: datetime) -> None:
-    past = [step.name for step in planned if step.at is not None and step.at < now]
-    if past:
-        at = wall_text(now, version.zone)
-        raise RefusedError(
-            "P101",
-            f"the time of {listed(past, 'and')} is past: it is {at} in {version.content.timezone}",
-            "give later times, or use `--now` for the first step",
-        )
-    for before, after in pairwise(planned):
-        if before.position == 0 and before.at and after.at and after.at < before.at:
-            raise RefusedError(
-                "P106",
-                f"`{after.name}` would come before `{before.name}`, which `--now` moves after it",
-                "give the steps later times",
-            )
+def _is_delayed(step: LiveStep) -> bool:
+    return step.at is not None and step.effective_at is not None and step.effective_at > step.at

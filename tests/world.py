@@ -130,11 +130,14 @@ class World:
     def check(self, text: str, name: str = "campaign.yaml") -> Checked:
         return check_file(self.write(name, text), self.project, {})
 
-    def publish(self, text: str, *, starts_now: bool = False) -> Publication:
-        return self.publish_file(self.write("campaign.yaml", text), starts_now=starts_now)
+    def publish(self, text: str, *, starts_now: bool = False, is_live: bool = False) -> Publication:
+        return self.publish_file(self.write("campaign.yaml", text), starts_now=starts_now, is_live=is_live)
 
-    def publish_file(self, file: Path, *, starts_now: bool = False) -> Publication:
-        return self.fast.publish(file, starts_now=starts_now)
+    def publish_file(self, file: Path, *, starts_now: bool = False, is_live: bool = False) -> Publication:
+        return self.fast.publish(file, starts_now=starts_now, is_live=is_live)
+
+    def extend(self, text: str) -> Publication:
+        return self.fast.publish(self.write("campaign.yaml", text), extends=True)
 
     def stop(self, name: str) -> StopReport:
         return stop(self.store, name, actor="tester", now=self.clock.now())

@@ -16,7 +16,7 @@ from campaignctl.campaign.condition import AllCondition, Condition, NamedConditi
 from campaignctl.campaign.fields import Model, Name, Text
 from campaignctl.campaign.model import Campaign, SegmentStarter, ZoneName
 from campaignctl.campaign.steps.email import Email, EmailStep
-from campaignctl.campaign.steps.union import every_step
+from campaignctl.campaign.steps.union import VERBS, every_step
 from campaignctl.campaign.when import zone_named
 from campaignctl.project import ListSettings, Project
 
@@ -104,6 +104,17 @@ def fingerprint_of(stored: str, digests: Mapping[str, str]) -> str:
     parts = [json.dumps(json.loads(stored), sort_keys=True, ensure_ascii=False)]
     parts += [f"{path}\0{digest}" for path, digest in sorted(digests.items())]
     return sha256("\0".join(parts).encode())
+
+
+def verbs_in(stored: str) -> dict[str, str]:
+    """The id and the verb of every step of the version that is stored as this text."""
+    found: dict[str, str] = {}
+    steps = list(json.loads(stored)["campaign"]["steps"])
+    while steps:
+        step = steps.pop()
+        found[step["id"]] = next(key for key in step if key in VERBS)
+        steps += [inner for branch in step.get("split", {}).get("branches", ()) for inner in branch.get("steps", ())]
+    return found
 
 
 def sha256(content: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -44,10 +44,20 @@ class TickReport:
 
 @dataclass(frozen=True)
 class _Running:
-    """A live version: its messages, and its steps in their places."""
+    """A version: its messages, and its steps in their places, by id."""
 
     messages: Messages
-    stops: tuple[Stop, ...]
+    stops: Mapping[str, Stop]
+
+
+@dataclass(frozen=True)
+class _Due:
+    """A step that can begin, and since when it could."""
+
+    campaign: LiveCampaign
+    step: LiveStep
+    running: _Running
+    at: datetime
 
 
 class Engine:
@@ -86,42 +96,40 @@ class Engine:
         with self._store.reading() as ledger:
             return list(ledger.live_campaigns(states))
 
-    def _version(self, campaign: LiveCampaign, ledger: Ledger) -> _Running:
-        key = (campaign.id, campaign.version)
+    def _version(self, campaign: LiveCampaign, number: int, ledger: Ledger) -> _Running:
+        key = (campaign.id, number)
         if key not in self._versions:
-            version = ledger.version(campaign, campaign.version)
-            self._versions[key] = _Running(Messages(version, self._signer), tuple(stops(version.campaign)))
+            version = ledger.version(campaign, number)
+            places = {stop.id: stop for stop in stops(version.campaign)}
+            self._versions[key] = _Running(Messages(version, self._signer), places)
         return self._versions[key]
 
     def _begin_due_steps(self, campaign: LiveCampaign, now: datetime, report: TickReport) -> None:
         """Begin steps in their order until one has to wait; what needs no channel is finished at once."""
-        for position in range(len(campaign.steps)):
-            step = campaign.steps[position]
-            if step.state is not StepState.SCHEDULED or step.effective_at is None:
-                continue
+        while True:
+            with self._store.reading() as ledger:
+                if self._first_due(campaign.name, now, ledger) is None:
+                    return
             with self._store.writing() as ledger:
-                running = self._version(campaign, ledger)
-                stop = running.stops[position]
-                due_at = _due_at(campaign, stop, step.effective_at)
-                if due_at is None or due_at > now:
-                    continue
-                self._begin(campaign, stop, step, due_at, running, ledger, now, report)
-                campaign = next((each for each in ledger.live_campaigns() if each.id == campaign.id), campaign)
+                # Asked again under the lock: somebody may have paused or changed the campaign.
+                due = self._first_due(campaign.name, now, ledger)
+                if due is None:
+                    return
+                self._begin(due, ledger, now, report)
 
-    def _begin(
-        self,
-        campaign: LiveCampaign,
-        stop: Stop,
-        step: LiveStep,
-        due_at: datetime,
-        running: _Running,
-        ledger: Ledger,
-        now: datetime,
-        report: TickReport,
-    ) -> None:
+    def _first_due(self, name: str, now: datetime, ledger: Ledger) -> _Due | None:
+        campaign = ledger.campaign_named(name)
+        if campaign is None or campaign.state is not CampaignState.ACTIVE:
+            return None
+        running = self._version(campaign, campaign.version, ledger)
+        coming = ((step, _due_at(campaign, running.stops, step)) for step in campaign.steps)
+        return next((_Due(campaign, step, running, at) for step, at in coming if at is not None and at <= now), None)
+
+    def _begin(self, due: _Due, ledger: Ledger, now: datetime, report: TickReport) -> None:
+        campaign, step, messages = due.campaign, due.step, due.running.messages
+        stop, version = due.running.stops[step.name], messages.version
         named = f"{campaign.name}/{step.name}"
-        version = running.messages.version
-        match verdict_on(stop.step, version.campaign, due_at, now):
+        match verdict_on(stop.step, version.campaign, due.at, now):
             case Late.SKIP:
                 ledger.step_skipped(step, "too_late", now)
                 ledger.note("step_skipped", campaign, {"step": step.name, "reason": "too_late"}, now)
@@ -138,13 +146,12 @@ class Engine:
             count = ledger.freeze_audience(campaign, version, now)
             ledger.note("started", campaign, {"members": count}, now)
         cohort = Cohort(campaign, step, version, stop.turn)
-        if not ledger.step_started(step, due_at, ledger.cohort_size(cohort), now):
-            return
+        ledger.step_started(step, campaign.version, due.at, ledger.cohort_size(cohort), now)
         report.started.append(named)
         runnable = stop.step
         if not isinstance(runnable, RunnableStep):
             raise TypeError(f"`{step.verb}` was published, and this version cannot run it")
-        if carry_out(runnable.effect(), cohort, ledger, running.messages, now):
+        if carry_out(runnable.effect(), cohort, ledger, messages, now):
             ledger.step_finished(step, now)
             report.finished.append(named)
 
@@ -169,10 +176,11 @@ class Engine:
             due = {step for step, first_at in ledger.next_attempts().items() if first_at <= at}
             campaigns = ledger.live_campaigns((CampaignState.ACTIVE, CampaignState.COMPLETED)) if due else ()
             for campaign in campaigns:
-                for position, step in enumerate(campaign.steps):
+                for step in campaign.steps:
                     if step.id in due and step.state in _SENDING:
-                        running = self._version(campaign, ledger)
-                        turn = running.stops[position].turn
+                        # A step keeps the version that it began with, whatever is published meanwhile.
+                        running = self._version(campaign, step.version, ledger)
+                        turn = running.stops[step.name].turn
                         work.append((Cohort(campaign, step, running.messages.version, turn), running.messages))
         if work:
             done = self._dispatcher.send(work, now, is_ending, at + _SLICE)
@@ -207,7 +215,8 @@ class Engine:
                 at
                 for campaign in live
                 if campaign.state is CampaignState.ACTIVE
-                for at in _next_of(campaign, self._version(campaign, ledger).stops)
+                for step in campaign.steps
+                if (at := _due_at(campaign, self._version(campaign, campaign.version, ledger).stops, step)) is not None
             ]
         down_until = self._dispatcher.down_until
         if down_until is not None:
@@ -215,18 +224,11 @@ class Engine:
         return min([*tried, *coming], default=None)
 
 
-def _due_at(campaign: LiveCampaign, stop: Stop, effective_at: datetime) -> datetime | None:
-    """When the step could begin: at its time, or when the last step before it ended; None while one has not."""
-    before = [step for step in campaign.steps if step.name in stop.before]
-    if not all(step.state.is_final for step in before):
+def _due_at(campaign: LiveCampaign, places: Mapping[str, Stop], step: LiveStep) -> datetime | None:
+    """When a step to come could begin: at its time, or when the last step before it ended; None while one has not."""
+    if step.state is not StepState.SCHEDULED or step.effective_at is None:
         return None
-    return max([effective_at, *(step.finished_at for step in before if step.finished_at is not None)])
-
-
-def _next_of(campaign: LiveCampaign, places: Iterable[Stop]) -> Iterator[datetime]:
-    """When each step begins that waits for nothing but its time."""
-    for step, stop in zip(campaign.steps, places, strict=True):
-        if step.state is StepState.SCHEDULED and step.effective_at is not None:
-            due_at = _due_at(campaign, stop, step.effective_at)
-            if due_at is not None:
-                yield due_at
+    before = [each for each in campaign.steps if each.name in places[step.name].before]
+    if not all(each.state.is_final for each in before):
+        return None
+    return max([step.effective_at, *(each.finished_at for each in before if each.finished_at is not None)])

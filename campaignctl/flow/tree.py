@@ -59,6 +59,14 @@ def _walk(
         before = frozenset(inside)
 
 
+def siblings(campaign: Campaign) -> dict[Turn | None, list[str]]:
+    """The ids of every sequence in their order: the trunk's, and those of each branch."""
+    found: dict[Turn | None, list[str]] = {None: []}
+    for stop in stops(campaign):
+        found.setdefault(stop.turn, []).append(stop.id)
+    return found
+
+
 def way_after(path: str, turn: Turn) -> str:
     """
     The way of a member who had come along *path* and now takes *turn*.

@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
-from campaignctl.campaign.version import Version, sha256
+from campaignctl.campaign.version import Version
 from campaignctl.diagnostics import did_you_mean, listed
 from campaignctl.errors import RefusedError, StoreError
 from campaignctl.flow.states import CampaignState, StepState
@@ -127,75 +126,13 @@ class CampaignStatements:
         )
         return Version.from_stored(text, {row.path: row.content for row in named})
 
-    def add_campaign(
-        self, version: Version, list_id: int, seed: str, planned: Sequence[LiveStep], actor: str, now: datetime
-    ) -> int:
-        """Write down a new campaign with its first version and its steps; its id."""
-        campaign_id: int = self.connection.execute(
-            insert(campaigns).values(
-                name=version.campaign.campaign,
-                list_id=list_id,
-                seed=seed,
-                version=1,
-                state=CampaignState.ACTIVE.value,
-                published_at=stored(now),
-            )
-        ).inserted_primary_key[0]  # type: ignore[index] # an insert of one row has a key
-        self._add_version(campaign_id, 1, version, actor, now)
-        zone = version.content.timezone
-        self.connection.execute(
-            insert(steps),
-            [
-                {
-                    "campaign_id": campaign_id,
-                    "name": step.name,
-                    "position": step.position,
-                    "verb": step.verb,
-                    "version": 1,
-                    "state": step.state.value,
-                    "wall_time": None if step.at is None else step.at.astimezone(version.zone).isoformat(),
-                    "timezone": zone,
-                    "at": stored(step.at),
-                    "effective_at": stored(step.effective_at),
-                }
-                for step in planned
-            ],
-        )
-        return campaign_id
-
-    def _add_version(self, campaign_id: int, number: int, version: Version, actor: str, now: datetime) -> None:
-        self.connection.execute(
-            insert(versions).values(
-                campaign_id=campaign_id,
-                number=number,
-                fingerprint=version.fingerprint(),
-                content=version.stored(),
-                published_at=stored(now),
-                published_by=actor,
-            )
-        )
-        for path, content in version.files.items():
-            digest = sha256(content)
-            self.connection.execute(
-                insert_or_ignore(files).values(sha256=digest, content=content).on_conflict_do_nothing()
-            )
-            self.connection.execute(
-                insert(version_files).values(campaign_id=campaign_id, version=number, path=path, sha256=digest)
-            )
-
-    def fingerprint(self, campaign: LiveCampaign) -> str:
-        """The fingerprint of the live version."""
-        statement = select(versions.c.fingerprint).where(
-            versions.c.campaign_id == campaign.id, versions.c.number == campaign.version
-        )
-        return str(self.connection.scalars(statement).one())
-
-    def step_started(self, step: LiveStep, effective_at: datetime, cohort: int, now: datetime) -> bool:
-        """The step works on its cohort from now on; False where it was no longer to come."""
-        return self._step_goes(
+    def step_started(self, step: LiveStep, version: int, effective_at: datetime, cohort: int, now: datetime) -> None:
+        """The step works on its cohort from now on, and as this version says until it is over."""
+        self._step_goes(
             step,
             (StepState.SCHEDULED, StepState.WAITING),
             state=StepState.RUNNING.value,
+            version=version,
             effective_at=stored(effective_at),
             started_at=stored(now),
             cohort=cohort,

@@ -293,7 +293,7 @@ class ClaimStatements(MemberStatements, LimitStatements):
         return {contact: fact for contact, *fact in rows}
 
     def _prepared_for(self, cohort: Cohort, now: datetime) -> Prepared:
-        key = (cohort.step.id, cohort.campaign.version)
+        key = (cohort.step.id, cohort.step.version)
         kept = self.prepared.get(key)
         if kept is None or not kept.is_fresh(now):
             contacts = self.contact_list(cohort.campaign)

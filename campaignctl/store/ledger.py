@@ -15,11 +15,14 @@ from campaignctl.store.events import EventStatements
 from campaignctl.store.history import HistoryStatements
 from campaignctl.store.instants import stored
 from campaignctl.store.keys import KeyStatements
+from campaignctl.store.publications import PublicationStatements
 from campaignctl.store.tables import daemons
 from campaignctl.store.uncertain import UncertainStatements
 
 
-class SqlLedger(DeliveryStatements, EventStatements, UncertainStatements, HistoryStatements, KeyStatements):
+class SqlLedger(
+    DeliveryStatements, EventStatements, UncertainStatements, HistoryStatements, KeyStatements, PublicationStatements
+):
     """All statements of the store, inside one transaction."""
 
     def __init__(self, connection: Connection, prepared: dict[tuple[int, int], Prepared] | None = None) -> None:

@@ -378,15 +378,6 @@ def test_what_cannot_be_published_is_refused_and_leaves_no_trace(world: World, c
         world.campaign()
 
 
-def test_publishing_the_same_file_twice_changes_nothing_and_another_text_is_refused(world: World) -> None:
-    world.contacts()
-    world.publish(ONE)
-    assert not world.publish(ONE).is_new
-    with pytest.raises(RefusedError) as refused:
-        world.publish(TWO)
-    assert refused.value.code == "P102"
-
-
 def test_with_a_public_url_every_message_has_a_link_to_unsubscribe_that_only_we_can_make(world: World) -> None:
     """RFC 8058: one click of the mail program is enough, and needs a link over https."""
     path = world.folder / "campaignctl.yaml"

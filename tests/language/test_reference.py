@@ -20,7 +20,7 @@ from campaignctl.campaign.version import files_named_by
 from campaignctl.message.inspection import NAMES
 from campaignctl.message.sandbox import FILTERS, TESTS
 from campaignctl.project import Project, ProjectFile, load_project
-from campaignctl.publishing import needed_and_missing
+from campaignctl.proposing import needed_and_missing
 from campaignctl.schema import schema_text
 
 ROOT = Path(__file__).parents[2]
