@@ -32,6 +32,8 @@ COMMANDS = {
     "preview": Entry("preview", "Show a message as one contact would get it."),
     "publish": Entry("publish", "Publish a campaign, or a change to it."),
     "extend": Entry("extend", "Add steps at the end of a campaign."),
+    "approve": Entry("approve", "Agree to what somebody else has published."),
+    "reject": Entry("reject", "Say no to it."),
     "run": Entry("run", "Run published campaigns."),
     "list": Entry("list", "List the campaigns of the store."),
     "status": Entry("status", "Show where a campaign stands."),
