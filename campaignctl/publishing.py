@@ -149,7 +149,7 @@ def write(
         detail["starts_at"] = starts_at.isoformat(timespec="seconds")
     else:
         ledger.change_campaign(live, version, list_id, proposal.steps, proposal.retimed, actor, now)
-        detail["changes"] = [change.as_json() for change in proposal.changes]
+        detail["changes"] = [replace(change, asks_first=False).as_json() for change in proposal.changes]
     done = "extended" if proposal.action is Action.EXTEND else "published"
     if state is CampaignState.PENDING_APPROVAL:
         done = "proposed"
