@@ -38,6 +38,7 @@ COMMANDS = {
     "run": Entry("run", "Run published campaigns."),
     "list": Entry("list", "List the campaigns of the store."),
     "status": Entry("status", "Show where a campaign stands."),
+    "calendar": Entry("calendar", "Show what runs when, across all campaigns."),
     "history": Entry("history", "Show what was done with a campaign."),
     "pause": Entry("pause", "Let no step begin and no message leave, for now."),
     "resume": Entry("resume", "Let a paused campaign, or a held step, go on."),
