@@ -40,12 +40,15 @@ def status_command(
             for each in planned_times(ledger.connection)
             if each.campaign == campaign.name and not each.means_the_same
         }
+        waiting = ledger.waiting_for_approval(campaign)
     if format_ is Format.JSON:
         document(
             campaign=campaign.name,
             state=campaign.state,
             **{"version": campaign.version},
             members=campaign.members,
+            waiting_for_approval=waiting
+            and {"version": waiting.number, "fingerprint": waiting.fingerprint, "by": waiting.by, "at": waiting.at},
             steps=[
                 {
                     "id": step.name,
@@ -66,6 +69,8 @@ def status_command(
         return
     members = "nobody yet" if campaign.members is None else f"{campaign.members} members"
     print(f"{campaign.name}: {campaign.state}, version {campaign.version}, {members}")
+    if waiting is not None:
+        print(f"Version {waiting.number}, published by {waiting.by}, waits: see campaignctl approve {campaign.name}")
     print(f"Times are those of {version.content.timezone}.\n")
 
     def local(at: datetime | None) -> str | None:
