@@ -82,9 +82,10 @@ class Channel(Protocol):
         Take *messages* (at most `capacity - in_flight`) and return what has finished since the last call.
 
         Waits for at least one outcome while something is under way, so that a
-        caller that loops does not spin, but no longer than *patience*: then it
-        returns with nothing, and the caller can look at other things. Returns
-        at once with nothing where nothing is under way.
+        caller that loops does not spin, and may give others a moment to come
+        with it. Waits no longer than *patience*: then it returns with nothing,
+        and the caller can look at other things. Returns at once with nothing
+        where nothing is under way.
         """
         ...
 
@@ -245,6 +246,7 @@ class Ledger(Protocol):
     def rate_marks(self) -> Mapping[str, datetime]: ...
     def keep_rate_marks(self, marks: Mapping[str, datetime]) -> None: ...
     def tried_and_bounced(self, step: LiveStep, most: int) -> tuple[int, int]: ...
+    def sent_and_complained(self, step: LiveStep) -> tuple[int, int]: ...
     def next_attempts(self) -> Mapping[int, datetime]: ...
 
 

@@ -66,7 +66,7 @@ def proposed(
     Raises:
         RefusedError: it needs what this version of the program cannot do.
     """
-    refuse_missing(version.campaign, project)
+    refuse_missing(version.campaign)
     live = ledger.campaign_named(version.campaign.campaign)
     if live is None:
         return _creation(version, project.safety_delay, now, starts_now)
@@ -177,14 +177,14 @@ def _steps_after(
 # what is not there yet
 
 
-def refuse_missing(campaign: Campaign, project: Project) -> None:
+def refuse_missing(campaign: Campaign) -> None:
     """
     Let only campaigns pass that this version of the program can run.
 
     Raises:
         RefusedError: it needs more.
     """
-    missing = [f"{what} ({where})" for where, what in needed_and_missing(campaign, project)]
+    missing = [f"{what} ({where})" for where, what in needed_and_missing(campaign)]
     if missing:
         raise RefusedError(
             "P104",
@@ -193,7 +193,7 @@ def refuse_missing(campaign: Campaign, project: Project) -> None:
         )
 
 
-def needed_and_missing(campaign: Campaign, project: Project) -> Iterator[tuple[str, str]]:
+def needed_and_missing(campaign: Campaign) -> Iterator[tuple[str, str]]:
     """What the campaign needs and this version of the program cannot do: where, and what."""
     if isinstance(campaign.starter, ApiStarter):
         yield "starter", "`api`"
@@ -205,5 +205,3 @@ def needed_and_missing(campaign: Campaign, project: Project) -> Iterator[tuple[s
             for key in ("gate", "variants", "test", "track"):
                 if key in step.email.model_fields_set:
                     yield where, f"`{key}`"
-    if project.approval.required:
-        yield "the project", "`approval.required`"

@@ -8,21 +8,18 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, update
 
+from campaignctl.store.approvals import ApprovalStatements
 from campaignctl.store.claims import Prepared
 from campaignctl.store.database import Database
 from campaignctl.store.deliveries import DeliveryStatements
 from campaignctl.store.events import EventStatements
-from campaignctl.store.history import HistoryStatements
 from campaignctl.store.instants import stored
 from campaignctl.store.keys import KeyStatements
-from campaignctl.store.publications import PublicationStatements
 from campaignctl.store.tables import daemons
 from campaignctl.store.uncertain import UncertainStatements
 
 
-class SqlLedger(
-    DeliveryStatements, EventStatements, UncertainStatements, HistoryStatements, KeyStatements, PublicationStatements
-):
+class SqlLedger(DeliveryStatements, EventStatements, UncertainStatements, KeyStatements, ApprovalStatements):
     """All statements of the store, inside one transaction."""
 
     def __init__(self, connection: Connection, prepared: dict[tuple[int, int], Prepared] | None = None) -> None:

@@ -92,6 +92,14 @@ versions = Table(
     PrimaryKeyConstraint("campaign_id", "number"),
 )
 
+# Versions that wait, beside the one that is live, until somebody agrees to them.
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.id"), primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+)
+
 files = Table(
     "files",
     metadata,

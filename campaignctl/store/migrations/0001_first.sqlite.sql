@@ -80,6 +80,13 @@ CREATE TABLE campaigns (
     FOREIGN KEY(list_id) REFERENCES lists (id)
 );
 
+CREATE TABLE proposals (
+    campaign_id INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (campaign_id),
+    FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+);
+
 CREATE TABLE journal (
     id INTEGER NOT NULL,
     at BIGINT NOT NULL,
