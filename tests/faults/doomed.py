@@ -117,15 +117,22 @@ def started(
     """A daemon that has been started."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_LOADED)
-    process = context.Process(target=work, args=(shop, build, doom, ahead, until))
+    process = context.Process(target=work, args=(shop, build, doom, ahead, until), daemon=True)
     process.start()
     return process
 
 
 def ended(process: BaseProcess) -> bool:
     """Wait for its end; whether it went well, and not by a kill."""
-    process.join(_SAFETY)
-    code = process.exitcode
-    process.close()
+    code = exit_code(process)
     assert code in (0, -signal.SIGKILL), f"a daemon ended with {code}"
     return code == 0
+
+
+def exit_code(process: BaseProcess) -> int | None:
+    """Wait for its end; None where it does not come."""
+    process.join(_SAFETY)
+    code = process.exitcode
+    if code is not None:
+        process.close()
+    return code

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -95,8 +97,17 @@ class Shop:
         assert done.returncode == expected, done.stderr + done.stdout
         return done.stdout + done.stderr
 
-    def daemon(self, *options: str) -> subprocess.Popen[str]:
-        """A daemon at work, until somebody ends it."""
+    @contextmanager
+    def daemon(self, *options: str) -> Iterator[subprocess.Popen[str]]:
+        """A daemon at work; at the end of the block it is no more, whatever happened."""
+        with self.started(*options) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def started(self, *options: str) -> subprocess.Popen[str]:
+        """A daemon at work, which the caller ends."""
         return subprocess.Popen(
             [CAMPAIGNCTL, "run", *options],
             cwd=self.folder,

@@ -15,7 +15,7 @@ from time import monotonic
 
 from faults.doomed import Doom, ended, started
 from faults.invariants import Figures, broken_at_the_end, broken_in_between, figures
-from faults.killing import as_a_command, killed_again_and_again
+from faults.killing import Command, killed_again_and_again
 from faults.relay import Relay
 from faults.shop import Shop
 from faults.test_any_history import AnyHistory, AnyHistoryAtMostOnce
@@ -54,9 +54,9 @@ def _kills(seed: int, connections: int, may_repeat: bool) -> list[str]:
         shop = Shop.opened(
             Path(name) / "shop", relay.port, contacts=_MESSAGES, connections=connections, may_repeat=may_repeat
         )
-        problems = list(killed_again_and_again(shop, relay, as_a_command, _KILLS, seed))
-        _show("kill -9", shop, figures(shop, relay, _KILLS))
-    return problems
+        found = killed_again_and_again(shop, relay, Command, _KILLS, seed)
+        _show("kill -9", shop, figures(shop, relay, found.kills))
+    return found.problems
 
 
 def _wire_faults(seed: int, may_repeat: bool) -> list[str]:

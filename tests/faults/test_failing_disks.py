@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import signal
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -30,19 +31,20 @@ def said(daemon: subprocess.Popen[str], words: str) -> str:
 
 def test_a_daemon_that_may_not_write_more_goes_on_when_it_may(tmp_path: Path) -> None:
     """A limit for the size of files stops the write-ahead log from growing while messages are under way."""
-    with Relay(tmp_path, slowest_answer=0.02) as relay:
+    with Relay(tmp_path, holds_after=20) as relay:
         shop = Shop.opened(tmp_path / "shop", relay.port, contacts=150, connections=8)
-        daemon = shop.daemon("--until-idle")
-        relay.wait_for(20)
-        largest = max(file.stat().st_size for file in shop.folder.iterdir())
-        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
-        said(daemon, _WAITS)
-        before = len(relay.accepted())
-        said(daemon, _WAITS)
-        assert len(relay.accepted()) == before < 150
-        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        daemon.communicate(timeout=120)
-        assert daemon.returncode == 0
+        with shop.daemon("--until-idle") as daemon:
+            relay.wait_for(20)
+            largest = max(file.stat().st_size for file in shop.folder.iterdir())
+            resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+            relay.release()
+            said(daemon, _WAITS)
+            before = len(relay.accepted())
+            said(daemon, _WAITS)
+            assert len(relay.accepted()) == before < 150
+            resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            daemon.communicate(timeout=120)
+            assert daemon.returncode == 0
         assert broken_at_the_end(shop, relay, crashes=0) == []
 
 
@@ -72,39 +74,39 @@ def fill(file: Path) -> None:
 @pytest.mark.parametrize("is_killed", [False, True])
 def test_a_full_disk_loses_and_doubles_nothing(tmp_path: Path, is_killed: bool) -> None:
     """What was known when the disk was full is in the spill file, so that even a kill then costs nothing."""
-    with small_disk(tmp_path / "disk") as disk, Relay(tmp_path, slowest_answer=0.02) as relay:
+    with small_disk(tmp_path / "disk") as disk, Relay(tmp_path, holds_after=20) as relay:
         shop = Shop.opened(disk / "shop", relay.port, contacts=150, connections=8)
-        daemon = shop.daemon("--until-idle")
-        relay.wait_for(20)
-        fill(disk / "filler")
-        said(daemon, _WAITS)
-        before = len(relay.accepted())
-        said(daemon, _WAITS)
-        assert len(relay.accepted()) == before < 150
+        with shop.daemon("--until-idle") as daemon:
+            relay.wait_for(20)
+            fill(disk / "filler")
+            relay.release()
+            said(daemon, _WAITS)
+            before = len(relay.accepted())
+            said(daemon, _WAITS)
+            assert len(relay.accepted()) == before < 150
+            if is_killed:
+                daemon.kill()
+            (disk / "filler").unlink()
+            daemon.communicate(timeout=120)
+            assert daemon.returncode == (-signal.SIGKILL if is_killed else 0)
         if is_killed:
-            daemon.kill()
-            daemon.communicate()
-        (disk / "filler").unlink()
-        if is_killed:
-            daemon = shop.daemon("--until-idle")
-        daemon.communicate(timeout=120)
-        assert daemon.returncode == 0
+            shop.command("run", "--until-idle")
         assert broken_at_the_end(shop, relay, crashes=0) == []
 
 
 @pytest.mark.parametrize("is_patient", [True, False])
 def test_a_store_that_another_process_holds_is_waited_for(tmp_path: Path, is_patient: bool) -> None:
     """Both within the patience of a transaction and, with little of it, beyond."""
-    with Relay(tmp_path, slowest_answer=0.02) as relay:
+    with Relay(tmp_path, holds_after=20) as relay:
         shop = Shop.opened(tmp_path / "shop", relay.port, contacts=150, connections=8)
         daemon = started(shop) if is_patient else started(shop, IMPATIENT)
         relay.wait_for(20)
         with closing(_SQLITE.connect(shop.store, timeout=60, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE").close()
             under_way = sum(one.state == "sending" for one in ledger_of(shop).values())
-            held_at = len(relay.accepted())
-            # What has its intent may still go; longer than any answer takes, nothing else does.
-            assert relay.wait_for(150, seconds=1.0) <= held_at + under_way
+            relay.release()
+            # What has its intent may still go, and nothing else does.
+            assert relay.wait_for(150, seconds=1.0) <= 20 + under_way
             other.execute("ROLLBACK").close()
         assert ended(daemon)
         assert broken_at_the_end(shop, relay, crashes=0) == []

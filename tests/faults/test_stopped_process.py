@@ -12,16 +12,17 @@ from faults.shop import Shop
 
 
 def test_nobody_takes_over_from_a_daemon_that_only_sleeps(tmp_path: Path) -> None:
-    with Relay(tmp_path, slowest_answer=0.02) as relay:
+    with Relay(tmp_path, holds_after=10) as relay:
         shop = Shop.opened(tmp_path / "shop", relay.port, contacts=100, connections=8)
-        daemon = shop.daemon("--until-idle")
-        relay.wait_for(10)
-        daemon.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, daemon.pid, os.WSTOPPED | os.WNOWAIT)
-        assert "error[D110]" in shop.command("run", "--once", expected=3)
-        # What was under way when it fell asleep arrives, and nothing else
-        assert relay.wait_for(100, seconds=0.5) < 100
-        daemon.send_signal(signal.SIGCONT)
-        daemon.communicate(timeout=120)
-        assert daemon.returncode == 0
+        with shop.daemon("--until-idle") as daemon:
+            relay.wait_for(10)
+            daemon.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, daemon.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            relay.release()
+            assert "error[D110]" in shop.command("run", "--once", expected=3)
+            # What was under way when it fell asleep arrives, and nothing else
+            assert relay.wait_for(100, seconds=0.5) <= 10 + shop.connections
+            daemon.send_signal(signal.SIGCONT)
+            daemon.communicate(timeout=120)
+            assert daemon.returncode == 0
         assert broken_at_the_end(shop, relay, crashes=0) == []
