@@ -82,14 +82,13 @@ class Cursor:
         with _translated():
             before = self.connection.apsw.total_changes()
             self._cursor.execute(sql, tuple(parameters))
-            self.rowcount = self.connection.apsw.total_changes() - before
+            has_changed = self.connection.apsw.total_changes() != before
+            # The total has what triggers changed as well.
+            self.rowcount = self.connection.apsw.changes() if has_changed else 0
         return self
 
     def executemany(self, sql: str, all_parameters: Iterable[Sequence[Any]]) -> Self:
-        with _translated():
-            before = self.connection.apsw.total_changes()
-            self._cursor.executemany(sql, [tuple(parameters) for parameters in all_parameters])
-            self.rowcount = self.connection.apsw.total_changes() - before
+        self.rowcount = sum(self.execute(sql, parameters).rowcount for parameters in all_parameters)
         return self
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import sys
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
@@ -15,7 +13,7 @@ from faults import apsw_driver
 from faults.builds import TRUE, Build
 from faults.disk import Disk
 from faults.doomed import IMMORTAL, ended, in_a_process, started, work
-from faults.invariants import Delivery, broken_at_the_end, broken_in_between, ledger_of
+from faults.invariants import Delivery, Figures, broken_at_the_end, broken_in_between, figures, ledger_of, looked_into
 from faults.relay import Relay
 from faults.shop import Shop
 
@@ -62,8 +60,8 @@ def operations(fresh: Shop, has_wal: bool) -> int:
 class Outage:
     """What is found when the power has failed once or twice, and at last one daemon could work in peace."""
 
-    cuts: int
     problems: list[str]
+    figures: Figures | None = None
 
 
 def outage(shop: Shop, relay: Relay, seed: int, most: int, has_wal: bool, build: Build = TRUE) -> Outage:
@@ -77,19 +75,18 @@ def outage(shop: Shop, relay: Relay, seed: int, most: int, has_wal: bool, build:
         cuts += 1
         problems = _damage(shop) or broken_in_between(shop, relay, before)
         if problems:
-            return Outage(cuts, problems)
+            return Outage(problems)
         before = ledger_of(shop)
     assert ended(started(shop))
-    return Outage(cuts, broken_at_the_end(shop, relay, cuts))
+    return Outage(broken_at_the_end(shop, relay, cuts), figures(shop, relay, cuts))
 
 
 def _damage(shop: Shop) -> list[str]:
     """What SQLite itself finds wrong with the store."""
-    sqlite: type[sqlite3] = sqlite_module()  # type: ignore[valid-type,assignment] # the same module by another name
-    with closing(sqlite.connect(shop.store)) as connection:
+    with looked_into(shop) as connection:
         try:
             return [said for (said,) in connection.execute("PRAGMA integrity_check") if said != "ok"]
-        except sqlite.DatabaseError as failure:
+        except sqlite_module().DatabaseError as failure:
             return [str(failure)]
 
 

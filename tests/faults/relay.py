@@ -71,6 +71,10 @@ class Relay:
             self._seen += len(self._output.read(65536))
         return self._seen
 
+    def wait_for_hold(self) -> int:
+        """Until it holds messages back (`holds_after`); how many it has taken."""
+        return self.wait_for(int(self._faults["holds_after"]))
+
     def release(self) -> None:
         """Take what was held back (`holds_after`), and all that comes."""
         self._input.write(b".")

@@ -12,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from faults.witness import watch
+
 from campaignctl.clock import SetClock, SystemClock
 from campaignctl.demo import FastTime
 from campaignctl.project import PROJECT_FILE, ProjectFile, load_project
@@ -80,6 +82,8 @@ class Shop:
             fast = FastTime(self.project, store, self.store, clock)
             fast.import_list("customers", self.folder / "contacts.csv")
             fast.publish(self.folder / "sale.yaml", starts_now=True)
+            with store.database.writing() as connection:
+                watch(connection.connection.driver_connection)
         finally:
             store.close()
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from faults.builds import SABOTAGED, TRUE, Build, BuiltStore
-from faults.doomed import Doom, ended, started
-from faults.invariants import broken_at_the_end, broken_in_between
+from faults.crashing import at_every_commit
+from faults.doomed import ended, started
+from faults.invariants import broken_in_between
 from faults.relay import Relay
 from faults.shop import Shop
 from world import World
@@ -32,18 +32,7 @@ def test_what_was_written_down_too_early_does_not_survive_a_crash(tmp_path: Path
     """As in test_commit_points.py: at some commit, what counts as sent has not left yet."""
     with Relay(tmp_path) as relay:
         fresh = Shop.opened(tmp_path / "shop", relay.port, contacts=3, connections=2)
-        assert any(_broken_by_crashes(fresh, relay, SABOTAGED[name]))
-
-
-def _broken_by_crashes(fresh: Shop, relay: Relay, build: Build) -> Iterator[list[str]]:
-    """What does not hold after a crash at one commit after the other."""
-    for commit in itertools.count(1):
-        relay.forget()
-        shop = fresh.copied(fresh.folder.with_name(f"commit-{commit}"))
-        if ended(started(shop, build, Doom(commit, is_before=False))):
-            return
-        assert ended(started(shop, build))
-        yield broken_at_the_end(shop, relay, crashes=1)
+        assert any(crash.problems for crash in at_every_commit(fresh, relay, is_before=False, build=SABOTAGED[name]))
 
 
 @pytest.mark.parametrize(("build", "is_honest"), [(TRUE, True), (SABOTAGED["record before the reply"], False)])
