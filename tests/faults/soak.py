@@ -125,7 +125,7 @@ def _repeated(name: str, meets: Callable[[Shop, Relay], None], chance: random.Ra
         with (
             TemporaryDirectory() as folder,
             small_disk(Path(folder) / "disk") as disk,
-            _opened(150, 8, place=disk, holds_after=chance.randint(1, 120)) as (shop, relay),
+            _opened(300, 8, place=disk, holds_after=chance.randint(1, 200)) as (shop, relay),
         ):
             meets(shop, relay)
             yield from broken_at_the_end(shop, relay, crashes=0)

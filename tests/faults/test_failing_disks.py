@@ -102,7 +102,8 @@ def nothing_leaves(shop: Shop, relay: Relay, daemon: subprocess.Popen[str]) -> N
 
 def test_a_daemon_that_may_not_write_more_goes_on_when_it_may(tmp_path: Path) -> None:
     with Relay(tmp_path, holds_after=20) as relay:
-        shop = Shop.opened(tmp_path / "shop", relay.port, contacts=150, connections=8)
+        # Enough for a log that is longer than anything else in the folder.
+        shop = Shop.opened(tmp_path / "shop", relay.port, contacts=400, connections=8)
         meets_a_limit(shop, relay)
         assert broken_at_the_end(shop, relay, crashes=0) == []
 

@@ -10,7 +10,7 @@ from faults.power import operations, outage
 from faults.relay import Relay
 from faults.shop import Shop
 
-SEEDS = 12
+SEEDS = 10
 
 
 @pytest.mark.parametrize(("has_wal", "may_repeat"), [(True, True), (False, False)])
