@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from datetime import timedelta
@@ -45,30 +45,37 @@ _COLUMNS: Final = ("trial", "guarantee", "connections", *(field.name for field i
 
 def main(rounds: int) -> int:
     """Run everything; the exit code."""
-    began, problems = monotonic(), []
+    began, broken = monotonic(), 0
     _line(_COLUMNS)
     _line(["---"] * len(_COLUMNS))
     for seed in range(rounds):
         for may_repeat in (True, False):
-            problems += _commit_points(may_repeat)
-            problems += _wire_faults(seed, may_repeat)
+            broken += _told(_commit_points(may_repeat))
+            broken += _told(_wire_faults(seed, may_repeat))
             for connections in (1, 8, 32):
-                problems += _kills(seed, connections, may_repeat)
-        problems += _disks(random.Random(seed))
+                broken += _told(_kills(seed, connections, may_repeat))
+        broken += _told(_disks(random.Random(seed)))
         for has_wal in (True, False):
             for may_repeat in (True, False):
-                problems += _power_cuts(seed, has_wal, may_repeat)
+                broken += _told(_power_cuts(seed, has_wal, may_repeat))
     print(flush=True)
-    problems += _sabotaged()
+    broken += _told(_sabotaged())
     settings(max_examples=_HISTORIES * rounds, deadline=None)(given(**JUMPS)(jumps))()
     print(f"A clock that jumps: {_HISTORIES * rounds} sequences", flush=True)
     for machine in (AnyHistory, AnyHistoryAtMostOnce):
         run_state_machine_as_test(machine, settings=_bounds(_HISTORIES * rounds))
         print(f"{machine.__name__}: {_HISTORIES * rounds} histories of up to 30 acts", flush=True)
     print(f"{timedelta(seconds=round(monotonic() - began))} in all")
+    return 1 if broken else 0
+
+
+def _told(problems: Iterable[str]) -> int:
+    """Say what does not hold as soon as it is known; how much that is."""
+    told = 0
     for problem in problems:
-        print(f"BROKEN: {problem}")
-    return 1 if problems else 0
+        print(f"BROKEN: {problem}", flush=True)
+        told += 1
+    return told
 
 
 @contextmanager
