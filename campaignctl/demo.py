@@ -43,7 +43,7 @@ class FastTime:
             now=self.clock.now(),
         )
 
-    def publish(self, file: Path, *, starts_now: bool = False) -> Publication:
+    def publish(self, file: Path, *, starts_now: bool = False, seed: str = "demo") -> Publication:
         """Publish a campaign file that has no errors."""
         checked = check_file(file, self.project, {})
         if checked.file is None:
@@ -53,7 +53,7 @@ class FastTime:
             self.store,
             version,
             self.project.project,
-            seed="demo",
+            seed=seed,
             actor="demo",
             now=self.clock.now(),
             starts_now=starts_now,
