@@ -31,6 +31,7 @@ COMMANDS = {
     "audience": Entry("audience", "Show who would take part in a campaign now."),
     "preview": Entry("preview", "Show a message as one contact would get it."),
     "simulate": Entry("simulate", "Run a campaign in virtual time: nothing is sent."),
+    "test": Entry("test", "Run scenario files against campaigns."),
     "publish": Entry("publish", "Publish a campaign."),
     "run": Entry("run", "Run published campaigns."),
     "list": Entry("list", "List the campaigns of the store."),
