@@ -193,16 +193,18 @@ def _outcome(ledger: VirtualLedger, campaign: LiveCampaign, now: datetime, check
         campaign,
         now,
         steps,
-        _affected(ledger, campaign, "render_error"),
-        _affected(ledger, campaign, "frequency_cap"),
+        _affected(ledger, campaign, steps, "render_error"),
+        _affected(ledger, campaign, steps, "frequency_cap"),
     )
 
 
-def _affected(ledger: VirtualLedger, campaign: LiveCampaign, reason: str) -> list[Affected]:
+def _affected(
+    ledger: VirtualLedger, campaign: LiveCampaign, steps: Sequence[SimulatedStep], reason: str
+) -> list[Affected]:
     """The first contacts, of all steps together, that were skipped for a reason."""
     found: list[Affected] = []
-    for step in campaign.steps:
-        if len(found) < MOST_EXPLAINED:
-            for key, error in ledger.first_skipped(campaign, step, reason, MOST_EXPLAINED - len(found)):
-                found.append(Affected(step.name, key, error))
+    for each in steps:
+        if reason in each.skipped and len(found) < MOST_EXPLAINED:
+            for key, error in ledger.first_skipped(campaign, each.step, reason, MOST_EXPLAINED - len(found)):
+                found.append(Affected(each.step.name, key, error))
     return found

@@ -108,7 +108,8 @@ class VirtualSending:
         if self.channel.rate is None and leg.meter.rate is None:
             return 0, None
         most = leg.cohort.step.cohort or 1
-        return ledger.next_to_leave(part, -(-most // _PARTS) if self.is_watchful or not is_alone else most)
+        in_parts = self.is_watchful or not is_alone or leg.has_own_nights
+        return ledger.next_to_leave(part, -(-most // _PARTS) if in_parts else most)
 
     def _leg(self, cohort: Cohort, messages: Messages, ledger: VirtualLedger, at: datetime) -> _Leg:
         leg = self._legs.get(cohort.step.id)
@@ -170,7 +171,11 @@ class VirtualSending:
                     part = replace(part, to=last)
                 ledger.let_leave(part, lane.first_at, lane.last_at, lane.left)
                 leg.after = part.to or _EVERYBODY
-            self._go_on_or_end(leg, ledger, lane.last_at or at)
+            if part.to is None and lane.left and ledger.ends_with_skipped(leg.cohort):
+                # Those who are skipped at the end are looked at when there is room for a message.
+                self._goes_on(leg, ledger, self._next_at(leg, lane.last_at or at))
+            else:
+                self._go_on_or_end(leg, ledger, lane.last_at or at)
 
     def _go_on_or_end(self, leg: _Leg, ledger: VirtualLedger, at: datetime, *, only_asleep: bool = False) -> None:
         """The step goes on when its rate lets it, or the first sleeper wakes up; or it is drained at *at*."""

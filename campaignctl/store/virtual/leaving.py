@@ -62,6 +62,12 @@ class LeavingStatements(SqlLedger):
         found = select(deliveries.c.contact_id).where(deliveries.c.step_id == cohort.step.id).limit(1)
         return self.connection.execute(found).first() is not None
 
+    def ends_with_skipped(self, cohort: Cohort) -> bool:
+        """Whether the last member of the step was skipped."""
+        of_step = select(deliveries.c.state).where(deliveries.c.step_id == cohort.step.id)
+        last = self.connection.scalar(of_step.order_by(deliveries.c.contact_id.desc()).limit(1))
+        return bool(last == DeliveryState.SKIPPED)
+
     def zones(self, cohort: Cohort) -> list[object]:
         """What the list's attribute for time zones holds, each once."""
         return list(self.connection.scalars(select(self._zone(cohort)).distinct()))
@@ -106,7 +112,7 @@ class LeavingStatements(SqlLedger):
         found = self._waiting(part).add_columns(reason).subquery()
         at: ColumnElement[Any] = literal(first)
         if length:
-            place = func.sum(case((found.c.reason == "", 1), else_=0)).over(order_by=found.c.contact_id)
+            place = func.sum(case((found.c.reason == "", 1), else_=0)).over(order_by=found.c.contact_id, rows=(None, 0))
             # `//`, because instants are whole numbers, and the quotient of two of them is none.
             at = literal(first) + func.max(place - 1, 0) * literal(length) // literal(max(number - 1, 1))
         is_sent = found.c.reason == ""

@@ -94,14 +94,24 @@ class VirtualLedger(UnmadeStatements, ReactionStatements, LeavingStatements):
 
     def set_attributes(self, cohort: Cohort, attributes: Mapping[str, Literal]) -> None:
         super().set_attributes(cohort, attributes)
-        self._attributes_changed()
+        self._attributes_changed(cohort, attributes)
 
     def write_attributes(self, cohort: Cohort, rows: Iterable[tuple[int, Mapping[str, Literal]]]) -> None:
-        super().write_attributes(cohort, rows)
-        self._attributes_changed()
+        names: set[str] = set()
 
-    def _attributes_changed(self) -> None:
-        self._list, self.progress.knows_addresses = None, False
+        def noted() -> Iterator[tuple[int, Mapping[str, Literal]]]:
+            for contact, given in rows:
+                names.update(given)
+                yield contact, given
+
+        super().write_attributes(cohort, noted())
+        self._attributes_changed(cohort, names)
+
+    def _attributes_changed(self, cohort: Cohort, names: Iterable[str]) -> None:
+        self._list = None
+        email = (cohort.version.content.contacts.email or "").lower()
+        if email in (name.lower() for name in names):
+            self.progress.knows_addresses = False
 
     # what came of it
 
