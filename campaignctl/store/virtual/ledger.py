@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from campaignctl.campaign.fields import Literal
 from campaignctl.flow.states import CampaignState, DeliveryState, StepState
@@ -118,13 +118,13 @@ class VirtualLedger(UnmadeStatements, ReactionStatements, LeavingStatements):
     def outcome(self, step: LiveStep) -> StepOutcome:
         """What became of the messages of a step."""
         hour = deliveries.c.changed_at - deliveries.c.changed_at % _HOUR
-        rows = self.connection.execute(
-            select(deliveries.c.state, deliveries.c.reason, hour, func.count())
-            .where(deliveries.c.step_id == step.id)
-            .group_by(deliveries.c.state, deliveries.c.reason, hour)
-        )
+        cursor: Any = self.connection.execute(
+            select(deliveries.c.state, deliveries.c.reason, hour).where(deliveries.c.step_id == step.id)
+        ).cursor
+        # The database would sort a million rows to group them, and keep many of them in memory for it.
+        counted: Counter[tuple[str, str, int]] = Counter(cursor)
         found = StepOutcome()
-        for state, reason, at, number in rows:
+        for (state, reason, at), number in counted.items():
             if state in _LEFT:
                 found.by_hour[instant(at)] += number
             elif state == DeliveryState.SKIPPED:
