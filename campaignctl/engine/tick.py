@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from campaignctl.campaign.steps.union import RunnableStep
 from campaignctl.engine.breaker import is_complained_about
 from campaignctl.engine.carry_out import carry_out
-from campaignctl.engine.dispatch import Dispatcher
+from campaignctl.engine.dispatch import Dispatched
 from campaignctl.engine.lateness import Late, verdict_on
 from campaignctl.engine.messages import Messages
 from campaignctl.flow.states import CampaignState, StepState
@@ -60,10 +60,25 @@ class _Due:
     at: datetime
 
 
+class Sending(Protocol):
+    """What sends the deliveries of steps: the dispatcher, or a simulation of it."""
+
+    @property
+    def down_until(self) -> datetime | None: ...
+    def settle(self, now: datetime) -> None: ...
+    def send(
+        self,
+        work: Sequence[tuple[Cohort, Messages]],
+        now: Callable[[], datetime],
+        is_ending: Callable[[], bool],
+        until: datetime,
+    ) -> Dispatched: ...
+
+
 class Engine:
     """Runs campaigns: knows the store and the channel, and is told the time."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher, signer: Signer | None = None) -> None:
+    def __init__(self, store: Store, dispatcher: Sending, signer: Signer | None = None) -> None:
         """*signer* makes the links of messages, where the project has an address for them."""
         self._store = store
         self._signer = signer
