@@ -60,7 +60,7 @@ class Happening(Model):
     )
     run: Literal["pause", "resume", "stop"] | None = Field(None, description="A command about the campaign.")
     publish: Text | None = Field(None, description="A campaign file that is published.", examples=["other.yaml"])
-    refused: Text | None = Field(None, description="The code with which it is refused.", examples=["P102"])
+    refused: Text | None = Field(None, description="The code with which it is refused.", examples=["P120"])
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Happening:
