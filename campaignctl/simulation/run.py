@@ -21,7 +21,6 @@ from campaignctl.errors import WorkFailedError
 from campaignctl.flow.pace import Meter
 from campaignctl.flow.states import CampaignState
 from campaignctl.message.links import Signer
-from campaignctl.message.sandbox import RenderError
 from campaignctl.permitting import Consent
 from campaignctl.ports import LiveCampaign, LiveStep
 from campaignctl.project import Project
@@ -132,14 +131,21 @@ def simulate(store: VirtualStore, version: Version, project: Project, settings: 
     check = MessageCheck(assumed.seed, settings.most_rendered)
     is_watchful = rules.cap is not None or bool(settings.events) or _moves(version)
     sending = VirtualSending(store, rules, assumed, check, channel, now + LONGEST, is_watchful)
-    try:
-        _let_time_pass(store, Engine(store, sending, signer), now)
-    except RenderError as failure:
-        raise WorkFailedError(
-            "P135", f"a `set` step cannot be carried out: {failure}", "mend its template: the daemon would fail as well"
-        ) from failure
+    _let_time_pass(store, Engine(store, sending, signer), now)
     with store.reading() as ledger:
-        return _outcome(ledger, ledger.known_campaign(name), now, check)
+        campaign = ledger.known_campaign(name)
+        _refuse_what_cannot_be_done(ledger, campaign)
+        return _outcome(ledger, campaign, now, check)
+
+
+def _refuse_what_cannot_be_done(ledger: VirtualLedger, campaign: LiveCampaign) -> None:
+    for entry in ledger.history(campaign):
+        if entry.action == "step_held" and entry.detail["reason"] == "render_error":
+            raise WorkFailedError(
+                "P135",
+                f"the step `{entry.detail['step']}` cannot be carried out: {entry.detail['said']}",
+                "mend its template: the daemon would hold the step",
+            )
 
 
 def _publish(store: VirtualStore, version: Version, project: Project, settings: Settings) -> None:
