@@ -107,7 +107,7 @@ def planned_steps(
 
 
 def _new_step(stop: Stop, version: Version, number: int, earliest: datetime) -> LiveStep:
-    at = None if stop.step.at is None else stop.step.at.at(version.zone)
+    at = stop.step.instant_in(version.zone)
     return LiveStep(
         id=0,
         name=stop.id,
@@ -190,6 +190,8 @@ def needed_and_missing(campaign: Campaign, project: Project) -> Iterator[tuple[s
     """What the campaign needs and this version of the program cannot do: where, and what."""
     if isinstance(campaign.starter, ApiStarter):
         yield "starter", "`api`"
+    elif campaign.every is not None:
+        yield "starter", "`every`"
     for step in every_step(campaign.steps):
         where = f"step `{step.id}`"
         if not isinstance(step, RunnableStep):

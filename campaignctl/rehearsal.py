@@ -60,7 +60,8 @@ def audience(ledger: SqlLedger, version: Version, now: datetime, sample: int) ->
 def least_gap(version: Version) -> int | None:
     """The shortest time between a step and the one before it on its way, in seconds; None with fewer than two."""
     places = stops(version.campaign)
-    at = {stop.id: stop.step.at.at(version.zone) for stop in places if stop.step.at is not None}
+    timed = {stop.id: stop.step.instant_in(version.zone) for stop in places}
+    at = {name: at for name, at in timed.items() if at is not None}
     gaps = [
         int((at[stop.id] - max(at[name] for name in stop.before if name in at)).total_seconds())
         for stop in places

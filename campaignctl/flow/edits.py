@@ -174,6 +174,7 @@ class _Rules:
         return self._refusal_of_time(step) if change.before is None else None
 
     def _refusal_of_time(self, step: StepBase | None) -> str | None:
-        if step is None or step.at is None or step.at.at(self._file.zone) >= self._now:
+        at = None if step is None else step.instant_in(self._file.zone)
+        if step is None or step.at is None or at is None or at >= self._now:
             return None
         return f"its time is past ({step.at.text})"
