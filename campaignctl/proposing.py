@@ -13,7 +13,7 @@ from campaignctl.campaign.steps.union import RunnableStep, every_step, verb_of
 from campaignctl.campaign.version import Version
 from campaignctl.errors import RefusedError
 from campaignctl.flow.changes import Change, ChangeKind
-from campaignctl.flow.edits import Standing, edits
+from campaignctl.flow.edits import STOPPED, Standing, edits
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.flow.tree import Stop, stops
 from campaignctl.ports import LiveCampaign, LiveStep
@@ -131,10 +131,17 @@ def _change(
     live: LiveCampaign, ledger: SqlLedger, version: Version, safety_delay: timedelta, now: datetime
 ) -> Proposal:
     published = ledger.version(live, live.version)
-    changes = edits(published, version, _standing(live, ledger), now)
+    changes = edits(published, version, _standing(live, ledger), now) or _refused_anyway(live)
     retimed = frozenset(str(each.step) for each in changes if each.field in ("at", "step") and each.after is not None)
     steps = _steps_after(live, version, retimed, now + safety_delay) if changes else live.steps
     return Proposal(version, _action(live, changes), tuple(changes), tuple(steps), retimed, live)
+
+
+def _refused_anyway(live: LiveCampaign) -> list[Change]:
+    """A stopped campaign is not published again, not even as it is."""
+    if live.state is not CampaignState.STOPPED:
+        return []
+    return [Change(None, ChangeKind.REFUSED, "state", live.state.value, None, STOPPED)]
 
 
 def _action(live: LiveCampaign, changes: list[Change]) -> Action:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from campaignctl.campaign.load import CampaignFile
@@ -122,7 +122,7 @@ def _write(ledger: SqlLedger, proposal: Proposal, seed: str, actor: str, now: da
         detail["starts_at"] = starts_at.isoformat(timespec="seconds")
     else:
         ledger.change_campaign(live, version, list_id, proposal.steps, proposal.retimed, actor, now)
-        detail["changes"] = [change.as_json() for change in proposal.changes]
+        detail["changes"] = [replace(change, asks_first=False).as_json() for change in proposal.changes]
     done = "extended" if proposal.action is Action.EXTEND else "published"
     ledger.note(done, ledger.known_campaign(version.campaign.campaign), detail, now, actor)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -28,9 +29,11 @@ from campaignctl.cli.options import (
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document
 from campaignctl.clock import SystemClock
+from campaignctl.errors import UsageError
 from campaignctl.permitting import Consent
+from campaignctl.plan_file import Basis, basis_of, read_basis, refuse_stale
 from campaignctl.project import ProjectFile
-from campaignctl.proposing import Action, Proposal
+from campaignctl.proposing import Action, Proposal, proposed
 from campaignctl.publishing import Publication, frozen, proposal_of, publish
 from campaignctl.store.ledger import SqlStore
 from campaignctl.wiring import opened_store, store_path
@@ -40,7 +43,12 @@ app = command_app()
 
 @app.command()
 def publish_command(
-    file: Annotated[Path, typer.Argument(help="The campaign's file.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="The campaign's file; with `--plan`, the one of the plan.")
+    ] = None,
+    plan: Annotated[
+        Path | None, typer.Option("--plan", help="Publish what `plan --out` wrote, if nothing has moved since.")
+    ] = None,
     starts_now: Annotated[
         bool, typer.Option("--now", help="Start after the safety delay, whatever the first `at`.")
     ] = False,
@@ -61,22 +69,37 @@ def publish_command(
 
     Example: campaignctl publish campaigns/welcome.yaml
     """
+    if file is None and plan is None:
+        raise UsageError("U100", "there is nothing to publish", "name a campaign's file, or a plan with `--plan`")
+    basis = None if plan is None else read_basis(plan)
     opened = opened_project(project, file)
+    starts_now = starts_now or (basis is not None and basis.starts_now)
+    path = file or opened.folder / (basis.file if basis else "")
     with opened_store(store_path(opened, store), SystemClock()) as the_store:
         consent = Consent(is_live=is_live, starts_now=starts_now)
-        publish_file(file, opened, the_store, consent, is_asked=not yes, format_=format_)
+        publish_file(path, opened, the_store, consent, basis, is_asked=not yes, format_=format_)
 
 
 def publish_file(
-    file: Path, opened: ProjectFile, store: SqlStore, consent: Consent, *, is_asked: bool, format_: Format
+    file: Path,
+    opened: ProjectFile,
+    store: SqlStore,
+    consent: Consent,
+    basis: Basis | None = None,
+    *,
+    is_asked: bool,
+    format_: Format,
 ) -> None:
-    """Show what publishing *file* does, ask, do it and say so."""
+    """Show what publishing *file* does, ask, do it and say so; with *basis* only where nothing has moved since."""
     clock = SystemClock()
     campaign, files = sound_campaign(file, opened, attributes_of(store))
     version = frozen(campaign, opened.project, files)
+    if basis is not None:
+        _refuse_stale(basis, file, version, opened, store)
     shown = proposal_of(store, version, opened.project, clock.now(), consent)
     if shown.live is not None and shown.changes and format_ is Format.TEXT:
-        show_changes(shown.changes)
+        # What it asks for is given by now.
+        show_changes([replace(change, asks_first=False) for change in shown.changes])
     if shown.action is not Action.NONE and is_asked:
         ask(_question(shown), to="extend it" if consent.extends else "publish")
     done = publish(
@@ -99,6 +122,12 @@ def publish_file(
         )
         return
     _tell(done, version)
+
+
+def _refuse_stale(basis: Basis, file: Path, version: Version, opened: ProjectFile, store: SqlStore) -> None:
+    with store.reading() as ledger:
+        found = proposed(ledger, version, opened.project, SystemClock().now(), starts_now=basis.starts_now)
+    refuse_stale(basis, basis_of(found, file, opened.folder, starts_now=basis.starts_now))
 
 
 def _question(shown: Proposal) -> str:

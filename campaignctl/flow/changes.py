@@ -17,6 +17,9 @@ class ChangeKind(StrEnum):
     REFUSED = "refused"  # not possible as things are; `reason` says why
 
 
+ASKS: Final = "asks for a pause, or `--live`"
+
+
 @dataclass(frozen=True)
 class Change:
     """
@@ -48,6 +51,11 @@ class Change:
             return f"added ({self.after})" if self.before is None else f"removed ({self.before})"
         return f"{short_value(self.before)} -> {short_value(self.after)}"
 
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of it beside the values."""
+        return [note for note in (self.reason, ASKS if self.asks_first else None) if note]
+
     def as_json(self) -> dict[str, object]:
         """As documents and the journal have it."""
         return {
@@ -56,7 +64,7 @@ class Change:
             "field": self.field,
             "before": self.before,
             "after": self.after,
-            "reason": self.reason,
+            "reason": "; ".join(self.notes) or None,
         }
 
 

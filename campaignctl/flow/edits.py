@@ -27,6 +27,8 @@ from campaignctl.flow.waiting import waiting
 # What a campaign has from its start on, or never.
 _FROM_THE_START: Final = frozenset({"starter", "list", "timezone", "contacts"})
 
+STOPPED: Final = "the campaign was stopped, which is final"
+
 # What a version keeps of the project.
 _OF_PROJECT: Final = frozenset({"project", "sender", "postal_address", "public_url", "project_segment", "contacts"})
 
@@ -145,7 +147,7 @@ class _Rules:
 
     def _refusal(self, change: Change) -> str | None:
         if self._standing.state is CampaignState.STOPPED:
-            return "the campaign was stopped, which is final"
+            return STOPPED
         if change.step is None:
             return self._refusal_of_campaign(change)
         if change.step in self._standing.begun:

@@ -38,9 +38,10 @@ def _standing(
         return
     for branch in last.split.branches:
         yield from _standing(branch.steps, Turn(last.id, branch.name), ahead, begun)
-    if not _takes_everybody(last):
+    if not takes_everybody(last):
         yield Turn(last.id, ""), ahead
 
 
-def _takes_everybody(step: SplitStep) -> bool:
+def takes_everybody(step: SplitStep) -> bool:
+    """Whether nobody goes past the branches of the split."""
     return isinstance(step.split, RandomSplit) or step.split.branches[-1].when is None
