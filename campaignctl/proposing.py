@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,13 +11,16 @@ from campaignctl.campaign.model import ApiStarter, Campaign
 from campaignctl.campaign.steps.email import EmailStep
 from campaignctl.campaign.steps.union import RunnableStep, every_step, verb_of
 from campaignctl.campaign.version import Version
+from campaignctl.engine.occurring import rule_of, starts_of
+from campaignctl.engine.schedule import planned_steps, retimed_by, steps_after
 from campaignctl.errors import RefusedError
 from campaignctl.flow.changes import Change, ChangeKind
 from campaignctl.flow.edits import STOPPED, Standing, edits
-from campaignctl.flow.states import CampaignState, StepState
-from campaignctl.flow.tree import Stop, stops
+from campaignctl.flow.occurrences import names_of, occurrence
+from campaignctl.flow.states import CampaignState
 from campaignctl.ports import LiveCampaign, LiveStep
 from campaignctl.project import Project
+from campaignctl.recurring import not_begun
 from campaignctl.store.ledger import SqlLedger
 
 
@@ -68,6 +71,12 @@ def proposed(
     """
     refuse_missing(version.campaign, project)
     live = ledger.campaign_named(version.campaign.campaign)
+    if version.campaign.every is not None and starts_now:
+        raise RefusedError(
+            "P124",
+            f"`--now` starts a campaign once, and `{version.name}` starts by its rule",
+            "leave `--now` out",
+        )
     if live is None:
         return _creation(version, project.safety_delay, now, starts_now)
     return _change(live, ledger, version, project.safety_delay, now)
@@ -77,7 +86,8 @@ def proposed(
 
 
 def _creation(version: Version, safety_delay: timedelta, now: datetime, starts_now: bool) -> Proposal:
-    planned = planned_steps(version, now, safety_delay, now + safety_delay if starts_now else None)
+    shown = version if version.campaign.every is None else _next_occurrence(version, now)
+    planned = planned_steps(shown, now, safety_delay, now + safety_delay if starts_now else None)
     changes = tuple(_of_new_step(step, now) for step in planned)
     action = Action.REFUSED if any(change.is_refused for change in changes) else Action.CREATE
     return Proposal(version, action, changes, tuple(planned), frozenset(step.name for step in planned))
@@ -90,40 +100,6 @@ def _of_new_step(step: LiveStep, now: datetime) -> Change:
     return replace(addition, kind=ChangeKind.REFUSED, reason="its time is past")
 
 
-def planned_steps(
-    version: Version, published_at: datetime, safety_delay: timedelta, first_at: datetime | None = None
-) -> list[LiveStep]:
-    """
-    The steps as they are planned: at their times, and never sooner than the safety delay allows.
-
-    *first_at* takes the place of the first step's time (`--now`).
-    """
-    earliest = published_at + safety_delay
-    planned = [_new_step(stop, version, 1, earliest) for stop in stops(version.campaign)]
-    if first_at is not None:
-        state = StepState.SCHEDULED
-        planned[0] = replace(planned[0], state=state, at=first_at, effective_at=max(first_at, earliest))
-    return planned
-
-
-def _new_step(stop: Stop, version: Version, number: int, earliest: datetime) -> LiveStep:
-    at = stop.step.instant_in(version.zone)
-    return LiveStep(
-        id=0,
-        name=stop.id,
-        position=stop.position,
-        verb=verb_of(stop.step),
-        state=StepState.WAITING if at is None else StepState.SCHEDULED,
-        version=number,
-        at=at,
-        effective_at=None if at is None else max(at, earliest),
-        started_at=None,
-        finished_at=None,
-        cohort=None,
-        reason=None,
-    )
-
-
 # campaigns that are there
 
 
@@ -133,8 +109,11 @@ def _change(
     published = ledger.version(live, live.version)
     changes = edits(published, version, _standing(live, ledger), now) or _refused_anyway(live)
     retimed = frozenset(str(each.step) for each in changes if each.field in ("at", "step") and each.after is not None)
-    steps = _steps_after(live, version, retimed, now + safety_delay) if changes else live.steps
-    return Proposal(version, _action(live, changes), tuple(changes), tuple(steps), retimed, live)
+    if live.is_series and version.campaign.every is not None:
+        steps = _steps_of_series(live, ledger, version, now, now + safety_delay if changes else None)
+    else:
+        steps = tuple(steps_after(live, version, retimed, now + safety_delay)) if changes else live.steps
+    return Proposal(version, _action(live, changes), tuple(changes), steps, retimed, live)
 
 
 def _refused_anyway(live: LiveCampaign) -> list[Change]:
@@ -149,7 +128,8 @@ def _action(live: LiveCampaign, changes: list[Change]) -> Action:
         return Action.NONE
     if any(change.is_refused for change in changes):
         return Action.REFUSED
-    return Action.EXTEND if live.state is CampaignState.COMPLETED else Action.UPDATE
+    is_extended = live.state is CampaignState.COMPLETED and not live.is_series
+    return Action.EXTEND if is_extended else Action.UPDATE
 
 
 def _standing(live: LiveCampaign, ledger: SqlLedger) -> Standing:
@@ -157,21 +137,30 @@ def _standing(live: LiveCampaign, ledger: SqlLedger) -> Standing:
     return Standing(live.state, live.started_at is not None, begun, ledger.former_verbs(live))
 
 
-def _steps_after(
-    live: LiveCampaign, version: Version, retimed: frozenset[str], earliest: datetime
-) -> Iterator[LiveStep]:
-    """The steps as the next version has them: those that have begun keep all but their number in the order."""
-    known = {step.name: step for step in live.steps}
-    for stop in stops(version.campaign):
-        new, old = _new_step(stop, version, live.version + 1, earliest), known.get(stop.id)
-        if old is None:
-            yield new
-        elif old.has_begun:
-            yield replace(old, position=stop.position)
-        elif stop.id in retimed:
-            yield replace(new, id=old.id)
-        else:
-            yield replace(old, position=stop.position, verb=new.verb, version=new.version)
+# recurring campaigns: the occurrence that comes next stands for all of them
+
+
+def _next_occurrence(version: Version, now: datetime, skipped: Collection[datetime] = ()) -> Version:
+    start = next(starts_of(version, now, skipped), None)
+    if start is None:
+        raise RefusedError(
+            "P140", f"no start of `{version.name}` is to come", "give it a later `until`, or leave that out"
+        )
+    return occurrence(version, start, next(names_of(version.name, start, rule_of(version).every)))
+
+
+def _steps_of_series(
+    live: LiveCampaign, ledger: SqlLedger, version: Version, now: datetime, earliest: datetime | None
+) -> tuple[LiveStep, ...]:
+    """The steps of the next occurrence as they would stand; as they stand where nothing is changed."""
+    waiting = not_begun(ledger, live)
+    if earliest is None:
+        return waiting[0].steps if waiting else ()
+    made = _next_occurrence(version, now, ledger.skipped_starts(live))
+    same = next((each for each in waiting if each.name == made.name), None)
+    if same is None:
+        return tuple(planned_steps(made, earliest, timedelta(0)))
+    return tuple(steps_after(same, made, retimed_by(made, same), earliest))
 
 
 # what is not there yet
@@ -197,8 +186,6 @@ def needed_and_missing(campaign: Campaign, project: Project) -> Iterator[tuple[s
     """What the campaign needs and this version of the program cannot do: where, and what."""
     if isinstance(campaign.starter, ApiStarter):
         yield "starter", "`api`"
-    elif campaign.every is not None:
-        yield "starter", "`every`"
     for step in every_step(campaign.steps):
         where = f"step `{step.id}`"
         if not isinstance(step, RunnableStep):

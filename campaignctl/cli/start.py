@@ -39,6 +39,7 @@ COMMANDS = {
     "history": Entry("history", "Show what was done with a campaign."),
     "pause": Entry("pause", "Let no step begin and no message leave, for now."),
     "resume": Entry("resume", "Let a paused campaign, or a held step, go on."),
+    "skip": Entry("skip", "Leave out one start of a recurring campaign."),
     "stop": Entry("stop", "End a campaign: nothing more leaves."),
     "events": Entry("events", "Bring in what contacts did with messages."),
     "bounces": Entry("bounces", "Bring in bounces and complaints from a mailbox."),

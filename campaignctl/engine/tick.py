@@ -12,6 +12,7 @@ from campaignctl.engine.carry_out import carry_out
 from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.lateness import Late, verdict_on
 from campaignctl.engine.messages import Messages
+from campaignctl.engine.occurring import NOTHING_MISSING, Missing, make, missing
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.flow.tree import Stop, stops
 from campaignctl.message.links import Signer
@@ -30,6 +31,7 @@ class TickReport:
 
     started: list[str] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     sent: int = 0
     paused: list[str] = field(default_factory=list)
@@ -38,7 +40,7 @@ class TickReport:
 
     @property
     def did_something(self) -> bool:
-        return bool(self.started or self.finished or self.held or self.sent)
+        return bool(self.started or self.finished or self.made or self.held or self.sent)
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,18 @@ class Engine:
         """
         report = TickReport()
         self._dispatcher.settle(now())
+        starts = [
+            self._keep_occurring(campaign.name, now(), report)
+            for campaign in self._campaigns(CampaignState.ACTIVE)
+            if campaign.is_series
+        ]
         for campaign in self._campaigns(CampaignState.ACTIVE):
             self._begin_due_steps(campaign, now(), report)
         self._send(now, is_ending, report)
         for campaign in self._campaigns(CampaignState.ACTIVE):
-            self._finish_drained_steps(campaign, now(), report)
-        report.wake_at = self._wake_at()
+            if not campaign.is_series:
+                self._finish_drained_steps(campaign, now(), report)
+        report.wake_at = min(filter(None, [self._wake_at(), *starts]), default=None)
         return report
 
     def _campaigns(self, *states: CampaignState) -> list[LiveCampaign]:
@@ -101,6 +109,29 @@ class Engine:
             places = {stop.id: stop for stop in stops(version.campaign)}
             self._versions[key] = _Running(Messages(version, self._signer), places)
         return self._versions[key]
+
+    def _keep_occurring(self, name: str, now: datetime, report: TickReport) -> datetime | None:
+        """Make the occurrences of a series that are missing, and end it where it is over; when to look again."""
+        with self._store.reading() as ledger:
+            found = self._missing(name, now, ledger)
+        if not found.starts and not found.is_over:
+            return found.next_at
+        with self._store.writing() as ledger:
+            # Asked again under the lock, as with steps.
+            found, series = self._missing(name, now, ledger), ledger.campaign_named(name)
+            if series is None:
+                return None
+            version = self._version(series, series.version, ledger).messages.version
+            report.made += [make(ledger, series, version, start, now) for start in found.starts]
+            if found.is_over:
+                ledger.campaign_completed(series, now)
+        return found.next_at
+
+    def _missing(self, name: str, now: datetime, ledger: Ledger) -> Missing:
+        series = ledger.campaign_named(name)
+        if series is None or series.state is not CampaignState.ACTIVE:
+            return NOTHING_MISSING
+        return missing(ledger, series, self._version(series, series.version, ledger).messages.version, now, now)
 
     def _begin_due_steps(self, campaign: LiveCampaign, now: datetime, report: TickReport) -> None:
         """Begin steps in their order until one has to wait; what needs no channel is finished at once."""
@@ -189,7 +220,8 @@ class Engine:
         """When the next thing is to be done; None where nothing is to come without a person."""
         with self._store.reading() as ledger:
             attempts = ledger.next_attempts()
-            live = ledger.live_campaigns((CampaignState.ACTIVE, CampaignState.COMPLETED))
+            # Of completed campaigns only refused messages may be to come; of recurring ones there are many.
+            live = ledger.live_campaigns((CampaignState.ACTIVE, *([CampaignState.COMPLETED] if attempts else [])))
             tried = [
                 max(attempts[step.id], self._blocked_until.get(step.id, attempts[step.id]))
                 for campaign in live
@@ -210,10 +242,14 @@ class Engine:
 
 
 def _due_at(campaign: LiveCampaign, places: Mapping[str, Stop], step: LiveStep) -> datetime | None:
-    """When a step to come could begin: at its time, or when the last step before it ended; None while one has not."""
+    """
+    When a step to come could begin: at its time, or when the last step before it ended; None while one has not.
+
+    One that was skipped took no time.
+    """
     if step.state is not StepState.SCHEDULED or step.effective_at is None:
         return None
     before = [each for each in campaign.steps if each.name in places[step.name].before]
     if not all(each.state.is_final for each in before):
         return None
-    return max([step.effective_at, *(each.finished_at for each in before if each.finished_at is not None)])
+    return max([step.effective_at, *(each.finished_at for each in before if each.started_at and each.finished_at)])

@@ -15,13 +15,13 @@ from campaignctl.store.events import EventStatements
 from campaignctl.store.history import HistoryStatements
 from campaignctl.store.instants import stored
 from campaignctl.store.keys import KeyStatements
-from campaignctl.store.publications import PublicationStatements
+from campaignctl.store.series import SeriesStatements
 from campaignctl.store.tables import daemons
 from campaignctl.store.uncertain import UncertainStatements
 
 
 class SqlLedger(
-    DeliveryStatements, EventStatements, UncertainStatements, HistoryStatements, KeyStatements, PublicationStatements
+    DeliveryStatements, EventStatements, UncertainStatements, HistoryStatements, KeyStatements, SeriesStatements
 ):
     """All statements of the store, inside one transaction."""
 
