@@ -15,13 +15,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import cohorts, importing, machine, sending, startup
+from bench import cohorts, importing, machine, plans, sending, startup
 from bench.results import Section
 
 BENCHMARKS = {
     "startup": startup.measure,
     "importing": importing.measure,
     "cohorts": cohorts.measure,
+    "plans": plans.measure,
     "sending": sending.measure,
 }
 

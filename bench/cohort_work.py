@@ -123,7 +123,7 @@ def _prepare(before: Path, started: Path, contacts: int) -> None:
     store = SqlStore(open_sqlite(before, NOW))
     version = Version(TypeAdapter(VersionContent).validate_python(_content()), {})
     with store.writing() as ledger:
-        _fill(ledger, contacts)
+        fill(ledger, contacts)
         ledger.add_campaign(version, 1, "seed", planned_steps(version, NOW, NOW - NOW), "bench", NOW)
         _execute(ledger, "INSERT INTO ways (id, campaign_id, path) VALUES (1, 1, '/'), (2, 1, '/elsewhere/')")
     store.close()
@@ -141,7 +141,8 @@ def _prepare(before: Path, started: Path, contacts: int) -> None:
         raise RuntimeError(f"there are {events} events, not {3 * contacts}")
 
 
-def _fill(ledger: SqlLedger, contacts: int) -> None:
+def fill(ledger: SqlLedger, contacts: int) -> None:
+    """A list of so many contacts, a quarter of them in each of four countries."""
     types = {"email": AttributeType.TEXT, "country": AttributeType.TEXT, "spent": AttributeType.INTEGER}
     types["engaged"] = AttributeType.BOOLEAN
     add_attributes(ledger.connection, ensure_list(ledger.connection, "customers", "id"), types)

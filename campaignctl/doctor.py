@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import TZPATH
 
-from campaignctl.campaign.when import zone_named
 from campaignctl.diagnostics import Problem, Severity, listed
 from campaignctl.errors import CampaignctlError
 from campaignctl.flow.states import CampaignState, DeliveryState, StepState
@@ -23,7 +22,7 @@ from campaignctl.ports import LiveCampaign
 from campaignctl.project import ProjectFile, load_project, unset_variables
 from campaignctl.store.database import file_system_of, is_wal_safe, sqlite_module
 from campaignctl.store.ledger import SqlLedger
-from campaignctl.store.overview import PlannedTime, newest_entry_at, planned_times
+from campaignctl.store.overview import newest_entry_at, planned_times
 from campaignctl.validation import check_project
 from campaignctl.wiring import OUTBOX, has_daemon, mail_server, store_path, store_to_look_at
 
@@ -224,7 +223,7 @@ def _clock(ledger: SqlLedger, now: datetime) -> Iterator[Finding]:
         )
     else:
         yield Finding("clock", Result.OK, f"it is {_text(now)}, and nothing in the journal is later")
-    moved = [planned for planned in planned_times(ledger.connection) if not means_the_same(planned)]
+    moved = [planned for planned in planned_times(ledger.connection) if not planned.means_the_same]
     for planned in moved:
         yield Finding(
             "zones",
@@ -235,12 +234,6 @@ def _clock(ledger: SqlLedger, now: datetime) -> Iterator[Finding]:
         )
     if not moved:
         yield Finding("zones", Result.OK, "all steps to come are at their local times")
-
-
-def means_the_same(planned: PlannedTime) -> bool:
-    """Whether the zone database still gives the step's local time the instant that it is planned for."""
-    wall = planned.wall_time.replace(tzinfo=zone_named(planned.timezone))
-    return any(wall.replace(fold=fold).astimezone(UTC) == planned.at for fold in (0, 1))
 
 
 def _text(at: datetime) -> str:

@@ -52,7 +52,7 @@ def permitted(ledger: SqlLedger, version: Version, project: Project, now: dateti
         if consent.extends:
             ledger.known_campaign(name)
         known_list(ledger.connection, version.campaign.list_name)
-        _refuse_past(proposal.steps, version, now)
+        refuse_past(proposal.steps, version, now)
     elif live.state is CampaignState.STOPPED:
         raise RefusedError("P103", f"`{name}` was stopped, which is final", "publish it under another name")
     elif proposal.changes:
@@ -61,7 +61,13 @@ def permitted(ledger: SqlLedger, version: Version, project: Project, now: dateti
     return proposal
 
 
-def _refuse_past(planned: Sequence[LiveStep], version: Version, now: datetime) -> None:
+def refuse_past(planned: Sequence[LiveStep], version: Version, now: datetime) -> None:
+    """
+    Let only a new campaign pass that is still to come.
+
+    Raises:
+        RefusedError: the time of a step is past.
+    """
     past = [step.name for step in planned if step.at is not None and step.at < now]
     if past:
         at = wall_text(now, version.zone)

@@ -73,7 +73,9 @@ def planned(ledger: SqlLedger, proposal: Proposal, project: Project, now: dateti
     contacts = known_list(ledger.connection, version.campaign.list_name)
     taken: Mapping[Turn, int] = {}
     if live is not None and live.started_at is not None:
-        audience, taken = live.members or 0, members_by_turn(ledger.connection, live)
+        audience = live.members or 0
+        if any(step.verb == "split" and step.has_begun for step in live.steps):
+            taken = members_by_turn(ledger.connection, live)
     else:
         audience = count_of(ledger.connection, audience_of(version, contacts, now))
     timeline = tuple(_timeline(proposal, project, cohort_sizes(version.campaign, audience, taken)))

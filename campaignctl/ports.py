@@ -82,9 +82,10 @@ class Channel(Protocol):
         Take *messages* (at most `capacity - in_flight`) and return what has finished since the last call.
 
         Waits for at least one outcome while something is under way, so that a
-        caller that loops does not spin, but no longer than *patience*: then it
-        returns with nothing, and the caller can look at other things. Returns
-        at once with nothing where nothing is under way.
+        caller that loops does not spin, and may give others a moment to come
+        with it. Waits no longer than *patience*: then it returns with nothing,
+        and the caller can look at other things. Returns at once with nothing
+        where nothing is under way.
         """
         ...
 
@@ -130,9 +131,9 @@ class LiveCampaign:
     """
     A published campaign, as the store knows it.
 
-    A recurring one is a series: it has occurrences in place of steps. Each of
-    these is a campaign with the `series_id` of its series, and the instant of
-    its start.
+    A recurring one is a series: it has occurrences in place of steps, and
+    `counts_from` says after which instant its starts count. Each occurrence is
+    a campaign with the `series_id` of its series, and the instant of its start.
     """
 
     id: int
@@ -146,9 +147,14 @@ class LiveCampaign:
     finished_at: datetime | None
     members: int | None
     steps: tuple[LiveStep, ...]
-    is_series: bool = False
+    counts_from: datetime | None = None
     series_id: int | None = None
     starts_at: datetime | None = None
+
+    @property
+    def is_series(self) -> bool:
+        """Whether it recurs, and has occurrences in place of steps."""
+        return self.counts_from is not None
 
     @property
     def has_begun(self) -> bool:
@@ -236,7 +242,7 @@ class Ledger(Protocol):
     def note(self, action: str, campaign: LiveCampaign, detail: Mapping[str, object], now: datetime) -> None: ...
 
     # recurring campaigns
-    def counts_from(self, series: LiveCampaign, now: datetime) -> datetime: ...
+    def last_start(self, series: LiveCampaign, now: datetime) -> datetime | None: ...
     def made_starts(self, series: LiveCampaign, since: datetime) -> Collection[datetime]: ...
     def skipped_starts(self, series: LiveCampaign) -> Collection[datetime]: ...
     def open_occurrences(self, series: LiveCampaign) -> Sequence[LiveCampaign]: ...
@@ -274,6 +280,7 @@ class Ledger(Protocol):
     def rate_marks(self) -> Mapping[str, datetime]: ...
     def keep_rate_marks(self, marks: Mapping[str, datetime]) -> None: ...
     def tried_and_bounced(self, step: LiveStep, most: int) -> tuple[int, int]: ...
+    def sent_and_complained(self, step: LiveStep) -> tuple[int, int]: ...
     def next_attempts(self) -> Mapping[int, datetime]: ...
 
 

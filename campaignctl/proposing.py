@@ -40,7 +40,9 @@ class Proposal:
     What publishing would do: `publish` does this list, and `plan` prints it.
 
     `steps` are the campaign's steps as they would stand afterwards; those
-    without an id are new. `retimed` are those to which it gives a time.
+    without an id are new. `retimed` are those to which it gives a time, and
+    `earliest` is when one of these may run. Of a recurring campaign they are
+    the steps of the next occurrence.
     """
 
     version: Version
@@ -49,6 +51,7 @@ class Proposal:
     steps: tuple[LiveStep, ...]
     retimed: frozenset[str]
     live: LiveCampaign | None = None
+    earliest: datetime | None = None
 
     @property
     def refused(self) -> list[Change]:
@@ -69,7 +72,7 @@ def proposed(
     Raises:
         RefusedError: it needs what this version of the program cannot do.
     """
-    refuse_missing(version.campaign, project)
+    refuse_missing(version.campaign)
     live = ledger.campaign_named(version.campaign.campaign)
     if version.campaign.every is not None and starts_now:
         raise RefusedError(
@@ -86,11 +89,13 @@ def proposed(
 
 
 def _creation(version: Version, safety_delay: timedelta, now: datetime, starts_now: bool) -> Proposal:
-    shown = version if version.campaign.every is None else _next_occurrence(version, now)
+    shown = version if version.campaign.every is None else next_occurrence(version, now)
     planned = planned_steps(shown, now, safety_delay, now + safety_delay if starts_now else None)
     changes = tuple(_of_new_step(step, now) for step in planned)
     action = Action.REFUSED if any(change.is_refused for change in changes) else Action.CREATE
-    return Proposal(version, action, changes, tuple(planned), frozenset(step.name for step in planned))
+    return Proposal(
+        version, action, changes, tuple(planned), frozenset(step.name for step in planned), None, now + safety_delay
+    )
 
 
 def _of_new_step(step: LiveStep, now: datetime) -> Change:
@@ -113,7 +118,7 @@ def _change(
         steps = _steps_of_series(live, ledger, version, now, now + safety_delay if changes else None)
     else:
         steps = tuple(steps_after(live, version, retimed, now + safety_delay)) if changes else live.steps
-    return Proposal(version, _action(live, changes), tuple(changes), steps, retimed, live)
+    return Proposal(version, _action(live, changes), tuple(changes), steps, retimed, live, now + safety_delay)
 
 
 def _refused_anyway(live: LiveCampaign) -> list[Change]:
@@ -140,7 +145,13 @@ def _standing(live: LiveCampaign, ledger: SqlLedger) -> Standing:
 # recurring campaigns: the occurrence that comes next stands for all of them
 
 
-def _next_occurrence(version: Version, now: datetime, skipped: Collection[datetime] = ()) -> Version:
+def next_occurrence(version: Version, now: datetime, skipped: Collection[datetime] = ()) -> Version:
+    """
+    The campaign that a recurring one will be at its next start.
+
+    Raises:
+        RefusedError: no start is to come.
+    """
     start = next(starts_of(version, now, skipped), None)
     if start is None:
         raise RefusedError(
@@ -156,7 +167,7 @@ def _steps_of_series(
     waiting = not_begun(ledger, live)
     if earliest is None:
         return waiting[0].steps if waiting else ()
-    made = _next_occurrence(version, now, ledger.skipped_starts(live))
+    made = next_occurrence(version, now, ledger.skipped_starts(live))
     same = next((each for each in waiting if each.name == made.name), None)
     if same is None:
         return tuple(planned_steps(made, earliest, timedelta(0)))
@@ -166,14 +177,14 @@ def _steps_of_series(
 # what is not there yet
 
 
-def refuse_missing(campaign: Campaign, project: Project) -> None:
+def refuse_missing(campaign: Campaign) -> None:
     """
     Let only campaigns pass that this version of the program can run.
 
     Raises:
         RefusedError: it needs more.
     """
-    missing = [f"{what} ({where})" for where, what in needed_and_missing(campaign, project)]
+    missing = [f"{what} ({where})" for where, what in needed_and_missing(campaign)]
     if missing:
         raise RefusedError(
             "P104",
@@ -182,7 +193,7 @@ def refuse_missing(campaign: Campaign, project: Project) -> None:
         )
 
 
-def needed_and_missing(campaign: Campaign, project: Project) -> Iterator[tuple[str, str]]:
+def needed_and_missing(campaign: Campaign) -> Iterator[tuple[str, str]]:
     """What the campaign needs and this version of the program cannot do: where, and what."""
     if isinstance(campaign.starter, ApiStarter):
         yield "starter", "`api`"
@@ -194,5 +205,3 @@ def needed_and_missing(campaign: Campaign, project: Project) -> Iterator[tuple[s
             for key in ("gate", "variants", "test", "track"):
                 if key in step.email.model_fields_set:
                     yield where, f"`{key}`"
-    if project.approval.required:
-        yield "the project", "`approval.required`"

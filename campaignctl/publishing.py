@@ -88,7 +88,7 @@ def publish(
     """
     shown = shown or proposal_of(store, version, project, now, consent)
     if shown.action is Action.NONE:
-        return _publication(shown, now)
+        return publication_of(shown, now)
     with store.writing() as ledger:
         proposal = permitted(ledger, version, project, now, consent)
         if not _is_the_same(shown, proposal):
@@ -97,9 +97,14 @@ def publish(
                 f"somebody was quicker: `{version.campaign.campaign}` is not as it was when this was compared with it",
                 "see `campaignctl plan`, and publish again",
             )
-        if proposal.action is not Action.NONE:
-            _write(ledger, proposal, project, seed, actor, now)
-    return _publication(proposal, now)
+        if proposal.action is Action.NONE:
+            return publication_of(proposal, now)
+        if project.approval.required:
+            return _proposed(ledger, proposal, seed, actor, now)
+        if proposal.live is not None:
+            ledger.withdraw(proposal.live)
+        write(ledger, proposal, seed, actor, now)
+    return publication_of(proposal, now)
 
 
 def _is_the_same(shown: Proposal, found: Proposal) -> bool:
@@ -113,14 +118,37 @@ def _number(proposal: Proposal) -> int:
     return 0 if proposal.live is None else proposal.live.version
 
 
-def _write(ledger: SqlLedger, proposal: Proposal, project: Project, seed: str, actor: str, now: datetime) -> None:
+def _proposed(ledger: SqlLedger, proposal: Proposal, seed: str, actor: str, now: datetime) -> Publication:
+    """Write down what waits until somebody else agrees: a new campaign, or a version beside the live one."""
+    live = proposal.live
+    if live is None or live.state is CampaignState.PENDING_APPROVAL:
+        write(ledger, proposal, seed, actor, now, state=CampaignState.PENDING_APPROVAL)
+    else:
+        waiting = ledger.waiting_for_approval(live)
+        if waiting is None or waiting.fingerprint != proposal.version.fingerprint():
+            number = ledger.propose(live, proposal.version, actor, now)
+            detail = {"changes": [change.as_json() for change in proposal.changes]}
+            ledger.note("proposed", replace(live, version=number), detail, now, actor)
+    return replace(publication_of(proposal, now), state=CampaignState.PENDING_APPROVAL)
+
+
+def write(
+    ledger: SqlLedger,
+    proposal: Proposal,
+    seed: str,
+    actor: str,
+    now: datetime,
+    state: CampaignState = CampaignState.ACTIVE,
+) -> None:
+    """Make of the proposal what is published; a new campaign is in this *state*."""
     version, live = proposal.version, proposal.live
     list_id = known_list(ledger.connection, version.campaign.list_name).id
     detail: dict[str, object] = {}
     if version.campaign.every is not None:
-        write_series(ledger, version, live, list_id, seed=seed, actor=actor, now=now, safety_delay=project.safety_delay)
+        earliest = proposal.earliest or now
+        write_series(ledger, version, live, list_id, seed=seed, actor=actor, now=now, earliest=earliest, state=state)
     elif live is None:
-        ledger.add_campaign(version, list_id, seed, proposal.steps, actor, now)
+        ledger.add_campaign(version, list_id, seed, proposal.steps, actor, now, state)
     else:
         ledger.change_campaign(live, version, list_id, proposal.steps, proposal.retimed, actor, now)
     if live is None:
@@ -129,10 +157,13 @@ def _write(ledger: SqlLedger, proposal: Proposal, project: Project, seed: str, a
     else:
         detail["changes"] = [replace(change, asks_first=False).as_json() for change in proposal.changes]
     done = "extended" if proposal.action is Action.EXTEND else "published"
+    if state is CampaignState.PENDING_APPROVAL:
+        done = "proposed"
     ledger.note(done, ledger.known_campaign(version.campaign.campaign), detail, now, actor)
 
 
-def _publication(proposal: Proposal, now: datetime) -> Publication:
+def publication_of(proposal: Proposal, now: datetime) -> Publication:
+    """What writing *proposal* comes to."""
     live, is_new = proposal.live, proposal.action is not Action.NONE
     is_active = live is None or (is_new and live.state is CampaignState.COMPLETED)
     given = [step for step in proposal.steps if step.name in proposal.retimed] if is_new else proposal.steps[:1]

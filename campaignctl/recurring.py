@@ -35,29 +35,41 @@ def write_series(
     seed: str,
     actor: str,
     now: datetime,
-    safety_delay: timedelta,
+    earliest: datetime,
+    state: CampaignState,
 ) -> None:
     """
     Write down a recurring campaign, or its next version.
 
     What has begun stays as it was. Occurrences that have not begun become what
     the version says, and those whose start is none any more are taken out.
+    While the series waits for an approval, it has none.
     """
-    earliest = now + safety_delay
     if live is None:
-        series = ledger.add_series(version, list_id, seed, actor, now)
+        series = ledger.add_series(version, list_id, seed, actor, now, state)
     else:
         _make_missed(ledger, live, now)
         ledger.change_campaign(live, version, list_id, (), (), actor, now)
         series = ledger.known_campaign(live.name)
         for each in not_begun(ledger, series):
             _bring_up_to_date(ledger, series, each, version, list_id, earliest=earliest, actor=actor, now=now)
+    make_to_come(ledger, series, version, now, earliest)
+
+
+def make_to_come(ledger: SqlLedger, series: LiveCampaign, version: Version, now: datetime, earliest: datetime) -> None:
+    """Make the occurrences of a series from now on: those that the safety delay still holds, and the one after."""
+    ledger.count_from(series, now)
+    series = ledger.known_campaign(series.name)
+    if series.state is CampaignState.PENDING_APPROVAL:
+        return
     for start in missing(ledger, series, version, now, earliest).starts:
         make(ledger, series, version, start, now, earliest)
 
 
 def _make_missed(ledger: SqlLedger, series: LiveCampaign, now: datetime) -> None:
     """Starts that were missed while nothing was running are those of the version that was live then."""
+    if series.state is CampaignState.PENDING_APPROVAL:
+        return
     version = ledger.version(series, series.version)
     while missed := [start for start in missing(ledger, series, version, now, now).starts if start.at <= now]:
         for start in missed:

@@ -65,13 +65,18 @@ def check_file(path: Path, project: ProjectFile, attributes: Attributes) -> Chec
     *attributes* are those of each list, by name in small letters; nothing is
     said of attributes of a list that is not there.
     """
-    name = str(path)
-    files = ProjectFiles(project.folder, path.resolve().parent)
     try:
         content = path.read_bytes()
     except OSError as failure:
+        name = str(path)
         trouble = Problem("C151", f"`{name}` cannot be read: {failure.strerror}", "check the path", file=name)
-        return CheckedFile([trouble], {}, [name], files=files)
+        return CheckedFile([trouble], {}, [name], files=_files_near(path, project))
+    return check_content(path, content, project, attributes)
+
+
+def check_content(path: Path, content: bytes, project: ProjectFile, attributes: Attributes) -> CheckedFile:
+    """As `check_file`, for what is, or is to be, in the file."""
+    name, files = str(path), _files_near(path, project)
     loaded = load_campaign(name, content)
     texts = {name: content.decode("utf-8-sig", "replace")}
     if not isinstance(loaded, CampaignFile):
@@ -82,6 +87,10 @@ def check_file(path: Path, project: ProjectFile, attributes: Attributes) -> Chec
         read = files.read(template)
         texts[template] = read.decode("utf-8-sig", "replace") if isinstance(read, bytes) else ""
     return CheckedFile(by_place(problems), texts, [name], loaded, files=files)
+
+
+def _files_near(path: Path, project: ProjectFile) -> ProjectFiles:
+    return ProjectFiles(project.folder, path.resolve().parent)
 
 
 def check_files(paths: Sequence[Path], project: ProjectFile, attributes: Attributes) -> Checked:

@@ -22,6 +22,7 @@ from campaignctl.message.links import KeyRing, Signer
 from campaignctl.message.return_path import ReturnPath, ReturnPaths
 from campaignctl.ports import Channel
 from campaignctl.project import ProjectFile, unset_variable
+from campaignctl.stopping import finish_stops
 from campaignctl.store.database import open_sqlite, open_to_look
 from campaignctl.store.ledger import SqlStore
 from campaignctl.store.spill import SpillFile
@@ -139,7 +140,7 @@ def daemon_for(
         rules = SendingRules.of(project.project, return_path_of(project, store, clock))
         epoch = store.begin_epoch(socket.gethostname(), os.getpid(), clock.now())
         spill = SpillFile(path.with_name(path.name + ".spill"))
-        _recovered(store, spill, epoch, rules, clock)
+        take_over(store, spill, epoch, rules.may_repeat, clock)
         try:
             dispatcher = Dispatcher(store, channel, epoch, rules, spill)
             yield Daemon(Engine(store, dispatcher, _signer(store, clock)), clock, show)
@@ -155,11 +156,17 @@ def _signer(store: SqlStore, clock: Clock) -> Signer:
         return Signer(*ledger.signing_keys()[0])
 
 
-def _recovered(store: SqlStore, spill: SpillFile, epoch: int, rules: SendingRules, clock: Clock) -> None:
-    """Take over from daemons that died: first what they knew, and then what nobody knows."""
+def take_over(store: SqlStore, spill: SpillFile, epoch: int, may_repeat: bool, clock: Clock) -> None:
+    """
+    Go on where others died: first what daemons knew, then what nobody knows, then what was to be stopped.
+
+    Raises:
+        StoreError: there is no room to keep results beside the store.
+    """
     with store.writing() as ledger:
         ledger.record(spill.kept())
-        ledger.recover(epoch, rules.may_repeat, clock.now())
+        ledger.recover(epoch, may_repeat, clock.now())
+    finish_stops(store, actor="campaignctl", now=clock.now())
     try:
         spill.prepare()
         spill.keep([])

@@ -11,7 +11,7 @@ from channels.scripted_relay import ScriptedRelay
 from sqlalchemy import text
 from world import PROJECT, World
 
-from campaignctl.doctor import Finding, Result, examine, means_the_same, room, sqlite
+from campaignctl.doctor import Finding, Result, examine, room, sqlite
 from campaignctl.pausing import pause
 from campaignctl.ports import Verdict
 from campaignctl.project import PROJECT_FILE
@@ -155,7 +155,7 @@ def test_a_local_time_that_happens_twice_is_its_first_or_its_second() -> None:
     wall = datetime.fromisoformat("2026-10-25T02:30:00+02:00")
     for offset, is_same in ((2, True), (1, True), (3, False)):
         at = datetime.fromisoformat(f"2026-10-25T02:30:00+0{offset}:00")
-        assert means_the_same(PlannedTime("sale", "first", wall, "Europe/Paris", at)) is is_same
+        assert PlannedTime("sale", "first", wall, "Europe/Paris", at).means_the_same is is_same
 
 
 def test_whether_a_daemon_runs_is_told(live: World) -> None:

@@ -28,7 +28,7 @@ from campaignctl.store.events import EventOutcome
 from campaignctl.store.ledger import SqlStore
 from campaignctl.store.spill import SpillFile
 from campaignctl.validation import Checked, check_file
-from campaignctl.wiring import return_path_of
+from campaignctl.wiring import return_path_of, take_over
 
 PROJECT = """
 project: shop
@@ -145,11 +145,7 @@ class World:
     def daemon(self, *, may_repeat: bool = True, store: Store | None = None, signer: Signer | None = None) -> Daemon:
         """A daemon that has just been started; on *store* where the test watches it."""
         epoch = self.store.begin_epoch("test", 1, self.clock.now())
-        with self.store.writing() as ledger:
-            ledger.record(self.spill.kept())
-            ledger.recover(epoch, may_repeat, self.clock.now())
-        self.spill.prepare()
-        self.spill.keep([])
+        take_over(self.store, self.spill, epoch, may_repeat, self.clock)
         return_path = return_path_of(self.project, self.store, self.clock)
         rules = replace(SendingRules.of(self.project.project, return_path), may_repeat=may_repeat)
         used = store or self.store

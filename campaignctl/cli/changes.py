@@ -48,6 +48,6 @@ def change_lines(change: Change) -> Iterator[str]:
     for note in change.notes:
         yield from textwrap.wrap(note, _WIDTH, initial_indent="    ", subsequent_indent="    ")
     for line in change.diff[:_MOST_DIFF_LINES]:
-        yield textwrap.shorten(f"    {line}", _WIDTH, placeholder="…") if len(line) > _WIDTH - 4 else f"    {line}"
+        yield f"    {line}" if len(line) <= _WIDTH - 4 else f"    {line[: _WIDTH - 5]}…"
     if len(change.diff) > _MOST_DIFF_LINES:
         yield f"    … and {len(change.diff) - _MOST_DIFF_LINES} more lines"

@@ -19,7 +19,7 @@ from campaignctl.plan_file import basis_of, write_plan
 from campaignctl.planning import Plan, planned
 from campaignctl.proposing import Action, proposed
 from campaignctl.publishing import frozen
-from campaignctl.wiring import opened_store, store_path
+from campaignctl.wiring import store_path, store_to_look_at
 
 app = command_app()
 
@@ -55,7 +55,7 @@ def plan_command(
     """
     opened = opened_project(project, file)
     now = SystemClock().now()
-    with opened_store(store_path(opened, store), SystemClock()) as the_store:
+    with store_to_look_at(store_path(opened, store)) as the_store:
         campaign, files = sound_campaign(file, opened, attributes_of(the_store))
         version = frozen(campaign, opened.project, files)
         with the_store.reading() as ledger:

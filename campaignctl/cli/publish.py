@@ -30,6 +30,7 @@ from campaignctl.cli.screen import say
 from campaignctl.cli.show import document
 from campaignctl.clock import SystemClock
 from campaignctl.errors import UsageError
+from campaignctl.flow.states import CampaignState
 from campaignctl.permitting import Consent
 from campaignctl.plan_file import Basis, basis_of, read_basis, refuse_stale
 from campaignctl.project import ProjectFile
@@ -144,10 +145,14 @@ def _question(shown: Proposal) -> str:
 def _tell(done: Publication, version: Version) -> None:
     """Say what was done, and what to do next."""
     name = done.campaign
+    if done.action is Action.NONE:
+        print(f"`{name}` is published already, as it is: nothing to do.")
+        return
+    if done.state is CampaignState.PENDING_APPROVAL:
+        print(f"Version {done.version} of `{name}` waits until somebody else approves it.")
+        say(f"Next: campaignctl approve {name}")
+        return
     match done.action:
-        case Action.NONE:
-            print(f"`{name}` is published already, as it is: nothing to do.")
-            return
         case Action.CREATE:
             print(f"Published `{name}`, version {done.version}: it starts {local(done.starts_at, version)}.")
         case Action.EXTEND:

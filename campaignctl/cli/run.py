@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import datetime
 from typing import Annotated
 
@@ -46,6 +47,7 @@ def run_command(
         ends_on_signals(daemon),
     ):
         tell(f"the store is {path}")
+        gc.freeze()  # what is there by now stays: it need not be looked through with every message
         say(f"{utc_text(clock.now())} messages go to {where_messages_go(opened)}")
         daemon.run(until)
 

@@ -13,6 +13,7 @@ from campaignctl.cli.screen import say
 from campaignctl.cli.show import document, table
 from campaignctl.cli.status_series import series_document, series_status, show_series
 from campaignctl.clock import SystemClock
+from campaignctl.store.overview import planned_times
 from campaignctl.wiring import opened_store, store_path
 
 app = command_app()
@@ -42,12 +43,20 @@ def status_command(
             return
         counts = ledger.deliveries_by_state([step.id for step in campaign.steps])
         version = ledger.version(campaign, campaign.version)
+        moved = {
+            each.step: each
+            for each in planned_times(ledger.connection)
+            if each.campaign == campaign.name and not each.means_the_same
+        }
+        waiting = ledger.waiting_for_approval(campaign)
     if format_ is Format.JSON:
         document(
             campaign=campaign.name,
             state=campaign.state,
             **{"version": campaign.version},
             members=campaign.members,
+            waiting_for_approval=waiting
+            and {"version": waiting.number, "fingerprint": waiting.fingerprint, "by": waiting.by, "at": waiting.at},
             steps=[
                 {
                     "id": step.name,
@@ -59,6 +68,7 @@ def status_command(
                     "finished_at": step.finished_at,
                     "cohort": step.cohort,
                     "reason": step.reason,
+                    "local_time_changed": step.name in moved,
                     "deliveries": counts[step.id],
                 }
                 for step in campaign.steps
@@ -67,6 +77,8 @@ def status_command(
         return
     members = "nobody yet" if campaign.members is None else f"{campaign.members} members"
     print(f"{campaign.name}: {campaign.state}, version {campaign.version}, {members}")
+    if waiting is not None:
+        print(f"Version {waiting.number}, published by {waiting.by}, waits: see campaignctl approve {campaign.name}")
     print(f"Times are those of {version.content.timezone}.\n")
 
     def local(at: datetime | None) -> str | None:
@@ -87,6 +99,11 @@ def status_command(
             for step in campaign.steps
         ],
     )
+    for planned in moved.values():
+        say(
+            f"\n{planned.step}: the rules of {planned.timezone} have changed since it was published; it runs at"
+            f" {local(planned.at)}, and was to run at {planned.wall_time:%Y-%m-%d %H:%M}: publish it with another time"
+        )
     for step in campaign.steps:
         if step.reason in _REASONS:
             say(f"\n{step.name}: {_REASONS[step.reason]}")
@@ -94,6 +111,7 @@ def status_command(
 
 _REASONS = {
     "too_late": "it could not run in time, because nothing was running; `campaignctl resume` lets it run all the same",
+    "complaints": "too many called its message spam; `campaignctl resume` lets it go on all the same",
     "bounces": "too many of its first messages bounced; `campaignctl resume` lets it go on all the same",
     "stopped": "the campaign was stopped before",
 }

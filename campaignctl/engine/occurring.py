@@ -40,7 +40,7 @@ def missing(ledger: Ledger, series: LiveCampaign, version: Version, now: datetim
     A start that was missed while nothing was running is made all the same:
     `if_late` decides about it, and the journal shows it.
     """
-    since = ledger.counts_from(series, now)
+    since = max(filter(None, [series.counts_from, ledger.last_start(series, now)]))
     made, skipped = ledger.made_starts(series, since), ledger.skipped_starts(series)
     wanted: list[Start] = []
     for start in starts_of(version, since, skipped):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from campaignctl.campaign.steps.union import RunnableStep
+from campaignctl.engine.breaker import is_complained_about
 from campaignctl.engine.carry_out import carry_out
 from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.lateness import Late, verdict_on
@@ -91,6 +92,7 @@ class Engine:
         ]
         for campaign in self._campaigns(CampaignState.ACTIVE):
             self._begin_due_steps(campaign, now(), report)
+            self._hold_what_is_called_spam(campaign, now(), report)
         self._send(now, is_ending, report)
         for campaign in self._campaigns(CampaignState.ACTIVE):
             if not campaign.is_series:
@@ -183,6 +185,19 @@ class Engine:
         if carry_out(runnable.effect(), cohort, ledger, messages, now):
             ledger.step_finished(step, now)
             report.finished.append(named)
+
+    def _hold_what_is_called_spam(self, campaign: LiveCampaign, now: datetime, report: TickReport) -> None:
+        """Hold the steps at work that too many complain about, unless a person has let them go on."""
+        at_work = [step for step in campaign.steps if step.state is StepState.RUNNING and step.reason is None]
+        with self._store.reading() as ledger:
+            counts = [(step, *ledger.sent_and_complained(step)) for step in at_work]
+        for step, sent, complaints in counts:
+            if is_complained_about(sent, complaints):
+                with self._store.writing() as ledger:
+                    if ledger.step_held(step, "complaints"):
+                        detail = {"step": step.name, "reason": "complaints", "sent": sent, "complaints": complaints}
+                        ledger.note("step_held", campaign, detail, now)
+                        report.held.append(f"{campaign.name}/{step.name}")
 
     def _send(self, now: Callable[[], datetime], is_ending: Callable[[], bool], report: TickReport) -> None:
         """Send what is due: deliveries of running steps, and those of finished ones that are tried again."""

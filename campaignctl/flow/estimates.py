@@ -17,6 +17,7 @@ from campaignctl.flow.rates import Rate
 from campaignctl.flow.shares import sizes
 from campaignctl.flow.tree import Stop, Turn, stops
 from campaignctl.flow.waiting import takes_everybody
+from campaignctl.flow.windows import Hours
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,22 @@ def sends(step: StepBase) -> bool:
 
 
 def duration(step: StepBase, messages: int, channel: Rate | None) -> timedelta | None:
-    """How long so many messages take by the rates of the step and of its channel; None where there is no rate."""
-    if not sends(step):
+    """
+    How long so many messages take by the rates of the step and of its channel; None where there is no rate.
+
+    With a window, as if the step began when it opens: the nights between count.
+    """
+    if not sends(step) or not messages:
         return timedelta()
-    own = step.email.rate if isinstance(step, EmailStep) else None
-    rates = [rate for rate in (channel, own and Rate.parse(own)) if rate]
-    if not rates or not messages:
-        return timedelta() if not messages else None
-    seconds = max((messages - 1) * rate.interval for rate in rates).total_seconds()
-    return timedelta(seconds=ceil(seconds))
+    email = step.email if isinstance(step, EmailStep) else None
+    rates = [rate for rate in (channel, Rate.parse(email.rate) if email and email.rate else None) if rate]
+    if not rates:
+        return None
+    length = max((messages - 1) * rate.interval for rate in rates)
+    if email is not None and email.window:
+        days, rest = divmod(length, Hours.parse(email.window).length)
+        length = timedelta(days=days) + rest
+    return timedelta(seconds=ceil(length.total_seconds()))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from campaignctl.campaign.version import paths_of, sha256
 from campaignctl.flow.changes import Change, ChangeKind
 
 _MOST_LINES: Final = 200  # of a difference; the rest is only counted
+_WIDEST: Final = 300  # of one line: some templates are a single one
 
 Files = Mapping[str, bytes]
 
@@ -38,10 +39,14 @@ def _file_change(step: str, field: str, path: str, old: bytes, new: bytes) -> Ch
 
 def _difference(old: str, new: str) -> list[str]:
     """A unified difference with one line around each, without its head."""
-    lines = [line.rstrip("\n") for line in unified_diff(old.splitlines(), new.splitlines(), n=1, lineterm="")][2:]
+    lines = [_cut(line) for line in unified_diff(old.splitlines(), new.splitlines(), n=1, lineterm="")][2:]
     if len(lines) > _MOST_LINES:
         return [*lines[:_MOST_LINES], f"… and {len(lines) - _MOST_LINES} more lines"]
     return lines or ["… line ends only"]
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
 
 
 def _of(lines: Sequence[str], sign: str) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
+
+_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,17 @@ class Hours:
         """Read `21:00-08:00`, which the language has checked."""
         start, _, end = text.partition("-")
         return cls(time.fromisoformat(start), time.fromisoformat(end))
+
+    @property
+    def length(self) -> timedelta:
+        """
+        How long it is each day.
+
+        >>> Hours.parse("21:00-08:00").length
+        datetime.timedelta(seconds=39600)
+        """
+        start, end = (timedelta(hours=clock.hour, minutes=clock.minute) for clock in (self.start, self.end))
+        return (end - start) % _DAY or _DAY
 
     def holds(self, clock: time) -> bool:
         """Whether it is within these hours when the wall shows *clock*."""

@@ -65,7 +65,7 @@ class CampaignStatements:
                 campaigns.c.started_at,
                 campaigns.c.finished_at,
                 campaigns.c.members,
-                campaigns.c.is_series,
+                campaigns.c.counts_from,
                 campaigns.c.series_id,
                 campaigns.c.starts_at,
             )
@@ -87,7 +87,7 @@ class CampaignStatements:
                 finished_at=instant(row.finished_at),
                 members=row.members,
                 steps=tuple(steps_of.get(row.id, ())),
-                is_series=row.is_series,
+                counts_from=instant(row.counts_from),
                 series_id=row.series_id,
                 starts_at=instant(row.starts_at),
             )

@@ -246,7 +246,7 @@ def _reached(kind: str, reference: MessageReference, contacts: ContactList, give
 def _is_named(name: str) -> ColumnElement[bool]:
     """Whether a campaign has this name, or is an occurrence of the recurring one that has it."""
     series = campaigns.alias("series")
-    of_series = select(series.c.id).where(series.c.name == name, series.c.is_series)
+    of_series = select(series.c.id).where(series.c.name == name)
     return or_(campaigns.c.name == name, campaigns.c.series_id.in_(of_series))
 
 

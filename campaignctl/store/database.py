@@ -33,6 +33,9 @@ _NETWORK_FILE_SYSTEMS = frozenset(
 
 _BUSY_TIMEOUT_SECONDS = 30
 
+# What SQLite needs at once beside a store: the index of the write-ahead log grows by so many bytes.
+_ROOM_BESIDE = 32 * 1024
+
 
 def sqlite_module() -> ModuleType:
     """The newest SQLite at hand: the one a package brings, or else the one of Python."""
@@ -90,7 +93,7 @@ class Database:
         except (IntegrityError, ProgrammingError):
             raise  # a bug of ours, not the world's doing
         except (DatabaseError, self._drivers_failure) as failure:
-            raise store_failure(failure) from failure
+            raise store_failure(failure, self.path) from failure
 
     @property
     def _drivers_failure(self) -> type[Exception]:
@@ -198,7 +201,7 @@ def _settings_for(settings: Sequence[str], journal: str | None) -> Any:
             "foreign_keys = ON",
             "mmap_size = 0",
             "temp_store = MEMORY",
-            "cache_size = -32768",
+            "cache_size = -12288",
             *settings,
         ):
             connection.execute(f"PRAGMA {pragma}").close()
@@ -256,15 +259,24 @@ def file_system_of(folder: Path) -> str:
     return next((kinds[place] for place in (folder, *folder.parents) if place in kinds), "")
 
 
-def store_failure(failure: Exception) -> StoreError:
-    """A database's failure in our words."""
+def store_failure(failure: Exception, path: Path | None = None) -> StoreError:
+    """The failure of a database, in the file *path* where it has one, in our words."""
     said = str(getattr(failure, "orig", failure)).lower()
     if "not a database" in said or "malformed" in said:
         return StoreError("S103", "the store is damaged or no store at all", "restore a backup, or name another file")
     if "locked" in said or "busy" in said:
         return StoreError("S105", "the store is locked by another process", "try again when it is done")
-    if "full" in said:
+    # Where there is no room for the files beside the store, SQLite speaks of input and output.
+    if "full" in said or ("i/o" in said and path is not None and _is_full(path)):
         return StoreError("S106", "the disk is full", "make room and try again: nothing was changed")
     if "readonly" in said or "unable to open" in said:
         return StoreError("S101", "the store cannot be opened for writing", "check the file's permissions")
     return StoreError("S100", f"the database refused: {said}", "run `campaignctl explain S100`")
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        room = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return room.f_bavail * room.f_frsize < _ROOM_BESIDE

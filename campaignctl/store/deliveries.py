@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, and_, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, literal, select, update
 
 from campaignctl.flow.states import DeliveryState
 from campaignctl.ports import Candidate, Cohort, LiveCampaign, LiveStep
@@ -13,7 +14,10 @@ from campaignctl.store.candidates import CandidateReader
 from campaignctl.store.claims import MAY_BE_TRIED, ClaimStatements
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.members import in_cohort
-from campaignctl.store.tables import deliveries, members
+from campaignctl.store.tables import deliveries, events, members
+
+# The store is not to be locked for longer than a tenth of a second.
+_CANCELLED_AT_ONCE: Final = 20_000
 
 
 class DeliveryStatements(ClaimStatements):
@@ -137,30 +141,74 @@ class DeliveryStatements(ClaimStatements):
         ).one()
         return row[0], row[1]
 
-    def has_open_deliveries(self, campaign: LiveCampaign) -> bool:
-        """Whether a message of the campaign may still leave."""
+    def sent_and_complained(self, step: LiveStep) -> tuple[int, int]:
+        """How many got a step's message, and how many of them called it spam; nobody is counted where none did."""
+        complaints = select(func.count(events.c.contact_id.distinct())).where(
+            events.c.step_id == step.id, events.c.kind == "complaint"
+        )
+        complained = self.connection.scalars(complaints).one()
+        if not complained:
+            return 0, 0
+        took = select(func.count()).where(
+            deliveries.c.step_id == step.id, deliveries.c.state == DeliveryState.SENT.value
+        )
+        return self.connection.scalars(took).one(), complained
+
+    def has_deliveries_to_try(self, campaign: LiveCampaign) -> bool:
+        """Whether a message of the campaign is to be sent, or sent again."""
         found = (
             select(deliveries.c.contact_id)
             .where(
                 deliveries.c.step_id.in_([step.id for step in campaign.steps]),
-                deliveries.c.state.in_([state.value for state in DeliveryState if not state.is_final]),
+                deliveries.c.next_attempt_at.is_not(None),
             )
             .limit(1)
         )
         return self.connection.execute(found).first() is not None
 
-    def cancel_deliveries(self, campaign: LiveCampaign, now: datetime) -> None:
-        """What has not left by now will not leave, and what may have left is not tried again."""
-        these = deliveries.c.step_id.in_([step.id for step in campaign.steps])
-        open_states = (DeliveryState.QUEUED, DeliveryState.HELD, DeliveryState.DEFERRED)
+    def under_way(self, campaign: LiveCampaign) -> list[tuple[int, int]]:
+        """The deliveries that a daemon is at work on: by step and contact."""
+        found = select(deliveries.c.step_id, deliveries.c.contact_id).where(
+            deliveries.c.step_id.in_([step.id for step in campaign.steps]), deliveries.c.epoch.is_not(None)
+        )
+        return [(row.step_id, row.contact_id) for row in self.connection.execute(found)]
+
+    def states_of(self, these: Iterable[tuple[int, int]]) -> list[DeliveryState]:
+        """The state of each of these deliveries."""
+        state = select(deliveries.c.state)
+        return [
+            DeliveryState(self.connection.scalars(state.where(_is_delivery(step, contact))).one())
+            for step, contact in these
+        ]
+
+    def cancel_deliveries(self, step: LiveStep, after: int, now: datetime) -> int | None:
+        """
+        What has not left by now will not leave, and what may have left is not tried again.
+
+        Looks at the next contacts *after* this one; the last of them, and None at the end.
+        """
+        this = deliveries.c.step_id == step.id
+        following = (
+            select(deliveries.c.contact_id)
+            .where(this, deliveries.c.contact_id > after)
+            .order_by(deliveries.c.contact_id)
+            .limit(_CANCELLED_AT_ONCE)
+            .subquery()
+        )
+        last: int | None = self.connection.scalar(select(func.max(following.c.contact_id)))
+        if last is None:
+            return None
+        these = and_(this, deliveries.c.contact_id > after, deliveries.c.contact_id <= last)
+        waits = (DeliveryState.QUEUED, DeliveryState.HELD, DeliveryState.DEFERRED)
         self.connection.execute(
             update(deliveries)
-            .where(these, deliveries.c.state.in_([state.value for state in open_states]))
+            .where(these, deliveries.c.state.in_([state.value for state in waits]))
             .values(state=DeliveryState.CANCELLED.value, reason="stopped", changed_at=stored(now), next_attempt_at=None)
         )
         self.connection.execute(
             update(deliveries).where(these, deliveries.c.next_attempt_at.is_not(None)).values(next_attempt_at=None)
         )
+        return last
 
     def deliveries_by_state(self, step_ids: Sequence[int]) -> dict[int, dict[DeliveryState, int]]:
         """How many deliveries each step has in each state, counted from the ledger."""
@@ -172,3 +220,7 @@ class DeliveryStatements(ClaimStatements):
         ):
             counted[row.step_id][DeliveryState(row.state)] = row.number
         return counted
+
+
+def _is_delivery(step: int, contact: int) -> ColumnElement[bool]:
+    return and_(deliveries.c.step_id == step, deliveries.c.contact_id == contact)

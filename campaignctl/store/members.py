@@ -123,13 +123,11 @@ class MemberStatements:
         ends = list(accumulate(counts.values()))
         boundaries = [self._at_place(contacts, end, size) for end in ends[:-1]]
         key = _of_member(contacts, contacts.table.c.contact_key)
-        decision = case(
-            *(
-                (or_(_draws.c.rank < rank, and_(_draws.c.rank == rank, key < at_key)), number)
-                for number, (rank, at_key) in enumerate(boundaries)
-            ),
-            else_=len(boundaries),
-        )
+        # The last branch takes the rest, and may be the only one.
+        decision: ColumnElement[int] = literal(len(boundaries))
+        for number, (rank, at_key) in reversed([*enumerate(boundaries)]):
+            is_before = or_(_draws.c.rank < rank, and_(_draws.c.rank == rank, key < at_key))
+            decision = case((is_before, number), else_=decision)
         of_member = select(decision).where(_draws.c.contact_id == members.c.contact_id)
         self._take_turns(cohort, of_member.correlate(members).scalar_subquery(), [*counts])
         self.connection.execute(delete(_draws))

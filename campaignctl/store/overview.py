@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Column, Connection, func, select
 
+from campaignctl.campaign.when import zone_named
 from campaignctl.flow.states import StepState
 from campaignctl.store.instants import instant
 from campaignctl.store.lists import all_lists
@@ -95,6 +96,12 @@ class PlannedTime:
     wall_time: datetime
     timezone: str
     at: datetime
+
+    @property
+    def means_the_same(self) -> bool:
+        """Whether the zone database still gives the local time the instant that the step is planned for."""
+        wall = self.wall_time.replace(tzinfo=zone_named(self.timezone))
+        return any(wall.replace(fold=fold).astimezone(UTC) == self.at for fold in (0, 1))
 
 
 def planned_times(connection: Connection) -> list[PlannedTime]:

@@ -24,7 +24,14 @@ class PublicationStatements:
     connection: Connection
 
     def add_campaign(
-        self, version: Version, list_id: int, seed: str, planned: Sequence[LiveStep], actor: str, now: datetime
+        self,
+        version: Version,
+        list_id: int,
+        seed: str,
+        planned: Sequence[LiveStep],
+        actor: str,
+        now: datetime,
+        state: CampaignState = CampaignState.ACTIVE,
     ) -> int:
         """Write down a new campaign with its first version and its steps; its id."""
         campaign_id: int = self.connection.execute(
@@ -33,7 +40,7 @@ class PublicationStatements:
                 list_id=list_id,
                 seed=seed,
                 version=1,
-                state=CampaignState.ACTIVE.value,
+                state=state.value,
                 published_at=stored(now),
             )
         ).inserted_primary_key[0]  # type: ignore[index] # an insert of one row has a key

@@ -25,10 +25,12 @@ class SeriesStatements(PublicationStatements, CampaignStatements):
 
     connection: Connection
 
-    def add_series(self, version: Version, list_id: int, seed: str, actor: str, now: datetime) -> LiveCampaign:
+    def add_series(
+        self, version: Version, list_id: int, seed: str, actor: str, now: datetime, state: CampaignState
+    ) -> LiveCampaign:
         """Write down a new recurring campaign, which has no occurrence yet."""
-        series_id = self.add_campaign(version, list_id, seed, (), actor, now)
-        self.connection.execute(update(campaigns).where(campaigns.c.id == series_id).values(is_series=True))
+        series_id = self.add_campaign(version, list_id, seed, (), actor, now, state)
+        self.connection.execute(update(campaigns).where(campaigns.c.id == series_id).values(counts_from=stored(now)))
         return self.known_campaign(version.name)
 
     def add_occurrence(
@@ -71,19 +73,18 @@ class SeriesStatements(PublicationStatements, CampaignStatements):
         """The occurrences that have not ended."""
         return self._campaigns(campaigns.c.series_id == series.id, ~_HAS_ENDED)
 
-    def counts_from(self, series: LiveCampaign, now: datetime) -> datetime:
-        """After which instant starts of the series are to come or were missed: its last start, or publication."""
+    def count_from(self, series: LiveCampaign, at: datetime) -> None:
+        """Starts up to this instant are none of the series any more, where they have no occurrence."""
+        self.connection.execute(update(campaigns).where(campaigns.c.id == series.id).values(counts_from=stored(at)))
+
+    def last_start(self, series: LiveCampaign, now: datetime) -> datetime | None:
+        """The last start that has come and has an occurrence."""
         last: int | None = self.connection.scalar(
             select(func.max(campaigns.c.starts_at)).where(
                 campaigns.c.series_id == series.id, campaigns.c.starts_at <= stored(now)
             )
         )
-        published_at: int = self.connection.scalars(
-            select(versions.c.published_at).where(
-                versions.c.campaign_id == series.id, versions.c.number == series.version
-            )
-        ).one()
-        return instant(max(last or 0, published_at))
+        return instant(last)
 
     def made_starts(self, series: LiveCampaign, since: datetime) -> set[datetime]:
         """The starts after an instant that have an occurrence, whatever became of it."""

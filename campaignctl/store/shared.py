@@ -44,6 +44,5 @@ def count_of(connection: Connection, some: Select[Any]) -> int:
 
 
 def shared(connection: Connection, some: Select[Any], others: Select[Any]) -> int:
-    """How many contacts are among both."""
-    these = some.subquery()
-    return int(connection.scalars(select(func.count()).select_from(these).where(next(iter(these.c)).in_(others))).one())
+    """How many contacts are among both: read side by side in the order of their ids, without a table between."""
+    return int(connection.scalars(select(func.count()).select_from(some.intersect(others).subquery())).one())

@@ -77,7 +77,7 @@ campaigns = Table(
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
     Column("members", Integer),
-    Column("is_series", Boolean, nullable=False, default=False),
+    Column("counts_from", BigInteger),
     Column("series_id", ForeignKey("campaigns.id")),
     Column("starts_at", BigInteger),
     _one_of("state", CampaignState),
@@ -103,6 +103,14 @@ versions = Table(
     Column("published_at", BigInteger, nullable=False),
     Column("published_by", Text, nullable=False),
     PrimaryKeyConstraint("campaign_id", "number"),
+)
+
+# Versions that wait, beside the one that is live, until somebody agrees to them.
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.id"), primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
 )
 
 files = Table(

@@ -70,19 +70,22 @@ def test_a_daemon_at_work_takes_what_was_published_meanwhile(world: World) -> No
 
 def test_a_step_that_has_begun_keeps_its_version_for_messages_that_leave_later(world: World) -> None:
     """The body's bytes are the same at each attempt, whatever was published between them."""
+    # Given two messages of the first step that are tried again
     world.contacts()
-    own = HEAD + email("first", "2026-12-01 10:05", body="first.md") + SECOND
-    world.write("first.md", "As it was {{ unsubscribe_url }} {{ postal_address }}")
-    world.publish(own)
+    world.publish(THREE)
     world.email.answer("ada@example.org", Verdict.DEFERRED)
     world.email.answer("alan@example.org", Verdict.UNCERTAIN)
     world.run_until("2026-12-01 10:06")
-    world.publish(own.replace(SECOND, SECOND.replace("Hi", "Second")))
+
+    # When the shop moves, and the address of that moment is published
+    project = world.folder / "campaignctl.yaml"
+    project.write_text(project.read_text("utf-8").replace("1 rue de la Paix", "2 rue Neuve"), "utf-8")
+    assert world.publish(THREE).version == 2
     world.run_until("2026-12-02 12:00", world.daemon())
-    first = [each.content for each in world.email.sent if b"As it was" in each.content]
-    assert len(first) == 3
-    assert world.deliveries("first") == {"sent": 3}
-    assert subjects(world) == ["Hi"] * 3 + ["Second"] * 3
+
+    # Then they leave as they were made, and the next step's with the new one
+    assert (world.deliveries("first"), world.deliveries("second")) == ({"sent": 3}, {"sent": 3})
+    assert [b"2 rue Neuve" in each.content for each in world.email.sent] == [False] * 3 + [True] * 3
 
 
 def test_the_safety_delay_counts_for_the_times_that_a_publication_gave(begun: World) -> None:

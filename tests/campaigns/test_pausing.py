@@ -71,6 +71,23 @@ def test_what_became_overdue_in_a_pause_goes_by_if_late(world: World, word: str,
     assert len(world.addresses) == sent
 
 
+def test_a_list_that_is_imported_anew_in_a_pause_changes_addresses_and_not_the_audience(world: World) -> None:
+    # Given three members, one of whom was written to before the pause
+    world.contacts()
+    for address in ("grace@example.org", "alan@example.org"):
+        world.email.answer(address, Verdict.DEFERRED)
+    world.publish(TWO)
+    world.run_until("2026-12-01 10:06")
+    pause(world.store, "sale", actor="ada", now=world.clock.now())
+    # When the list is brought in anew: one with another address, one without, and a new one
+    world.contacts("id,email,name\nc-2,grace@navy.example,Grace\nc-3,,Alan\nc-4,mary@example.org,Mary\n")
+    resume(world.store, "sale", actor="ada", now=world.clock.now())
+    world.run_until("2026-12-03 00:00")
+    # Then nobody joins, and what had not left goes to where people are now
+    assert world.deliveries("first") == {"sent": 2, "skipped": 1}
+    assert sorted(world.addresses) == ["ada@example.org"] * 2 + ["grace@navy.example"] * 2
+
+
 def test_a_step_that_was_too_late_runs_when_a_person_says_so(world: World) -> None:
     world.contacts()
     world.publish(TWO)
@@ -131,6 +148,27 @@ def test_a_step_whose_first_messages_bounce_is_held_and_goes_on_when_a_person_sa
     resume(world.store, "sale", actor="ada", now=world.clock.now())
     world.run_until("2026-12-01 13:00")
     assert world.deliveries("first") == {"failed": 40, "sent": 260}
+
+
+@pytest.mark.parametrize(("complaints", "is_held"), [(1, False), (2, True)])
+def test_a_step_that_is_called_spam_is_held_and_goes_on_when_a_person_says_so(
+    world: World, complaints: int, is_held: bool
+) -> None:
+    # Given a step that is being sent slowly
+    world.contacts(people(30))
+    world.publish(HEAD + email("first", "2026-12-01 10:05").replace("hello.md", "hello.md, rate: 10/h"))
+    world.run_until("2026-12-01 11:06")
+    # When some who got it complain
+    for number in range(complaints):
+        world.event("first", f"c-{number:03}", "complaint")
+    world.run_until("2026-12-01 15:00")
+    # Then two are enough to hold it
+    assert (world.campaign().step("first").state is StepState.HELD) is is_held
+    assert (len(world.email.sent) < 30) is is_held
+    if is_held:
+        resume(world.store, "sale", actor="ada", now=world.clock.now())
+        world.run_until("2026-12-01 19:00")
+        assert world.deliveries("first") == {"sent": 30}
 
 
 def test_bounces_after_the_first_two_hundred_messages_hold_nothing(world: World) -> None:

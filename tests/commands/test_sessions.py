@@ -22,6 +22,7 @@ FOLDER = Path(__file__).parent / "sessions"
 VARYING = [
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\+00:00|Z)"), "0000-00-00T00:00:00Z"),
     (re.compile(r"\b202[67]-\d\d-\d\d \d\d:\d\d(?::\d\d)?(?= (?:\(|in )Europe)"), "<wall time>"),
+    (re.compile(r"(?:(?<= on )|(?<= since ))202[67]-\d\d-\d\d \d\d:\d\d(?::\d\d)?"), "<wall time>"),
     (re.compile(r"\d+\.\d+ s\b"), "<seconds> s"),
     (re.compile(r'"seconds": [\d.]+'), '"seconds": <seconds>'),
     (re.compile(r"(?<=\.)[0-9a-f]{16}(?=\.)"), "<digest>"),

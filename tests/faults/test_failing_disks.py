@@ -114,7 +114,7 @@ def test_no_room_beside_the_store_is_said_at_the_start(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk, Relay(tmp_path) as relay:
         shop = Shop.opened(disk / "shop", relay.port, contacts=3)
         fill(disk / "filler")
-        assert "error[S10" in shop.command("run", "--once", expected=78)
+        assert "error[S106]" in shop.command("run", "--once", expected=78)
         (disk / "filler").unlink()
         shop.command("run", "--until-idle")
         assert broken_at_the_end(shop, relay, crashes=0) == []

@@ -230,6 +230,17 @@ def test_a_template_whose_content_changed_is_a_change_of_content_with_the_lines_
     assert change.reason == "the content of `third.md`"
 
 
+def test_of_a_template_that_is_all_different_only_the_first_lines_are_shown() -> None:
+    old, new = ("\n".join(f"{word} {number}" for number in range(500)) for word in ("old", "new"))
+    (change,) = edits(version(TRUNK, {"third.md": old}), version(TRUNK, {"third.md": new}), AFTER_FIRST, NOW)
+    assert len(change.diff) == 201
+    assert change.diff[-1] == "… and 801 more lines"
+    (change,) = edits(
+        version(TRUNK, {"third.md": "x" * 9999}), version(TRUNK, {"third.md": "y" * 9999}), AFTER_FIRST, NOW
+    )
+    assert max(map(len, change.diff)) == 300
+
+
 def test_a_template_that_a_begun_step_has_too_cannot_change() -> None:
     """The version of a step that has begun is what was published, whatever happens to the files."""
     shared = TRUNK.replace("third.md", "first.md")

@@ -8,6 +8,7 @@ import pytest
 
 from campaignctl.campaign.load import CampaignFile, load_campaign
 from campaignctl.campaign.model import Campaign
+from campaignctl.campaign.steps.email import EmailStep
 from campaignctl.campaign.steps.union import every_step
 from campaignctl.flow.estimates import Size, Tight, busiest, cohort_sizes, duration, tight_steps
 from campaignctl.flow.rates import Rate
@@ -89,6 +90,14 @@ def test_the_slowest_rate_decides_how_long_messages_take(campaign: Campaign) -> 
     assert duration(steps["only-b"], 101, None) is None
     assert duration(steps["only-b"], 0, None) == timedelta()
     assert duration(steps["half"], 101, Rate.parse("1/d")) == timedelta()
+
+
+def test_a_window_makes_messages_wait_for_the_next_day(campaign: Campaign) -> None:
+    (first, *_) = every_step(campaign.steps)
+    assert isinstance(first, EmailStep)
+    windowed = first.model_copy(update={"email": first.email.model_copy(update={"window": "09:00-11:00"})})
+    assert duration(windowed, 101, None) == timedelta(hours=1)
+    assert duration(windowed, 501, None) == timedelta(days=2, hours=1)
 
 
 def test_a_step_that_comes_too_soon_is_named_with_the_least_gap_that_would_do(campaign: Campaign) -> None:

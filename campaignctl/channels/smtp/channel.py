@@ -21,6 +21,8 @@ from campaignctl.ports import Outcome, Outgoing
 _BUSY, _IDLE = Phase.BUSY, Phase.IDLE
 # A relay that lets us have fewer connections than we want is asked again for more after so many seconds.
 _NO_MORE_FOR: Final = 30.0
+# Who asks pays for a commit each time: an outcome waits so many seconds for others to come with it.
+_GATHERING: Final = 0.002
 _ABANDONED: Final = Fault(FaultKind.ABANDONED, "the channel was abandoned before the message could be sent")
 
 
@@ -67,11 +69,14 @@ class SmtpChannel:
             # A server may have said good-bye to an idle connection. What it says now would be taken for an answer.
             self._work(0.0)
         self._share_out()
-        while self._in_flight and not self._finished:
+        while len(self._finished) < self._in_flight:
             self._work(end)
             if self._waiting:
                 self._share_out()
-            if end < inf and monotonic() >= end:
+            now = monotonic()
+            if self._finished:
+                end = min(end, now + _GATHERING)
+            if now >= end:
                 break
         return self._released()
 

@@ -74,7 +74,7 @@ CREATE TABLE campaigns (
     started_at BIGINT,
     finished_at BIGINT,
     members INTEGER,
-    is_series BOOLEAN NOT NULL,
+    counts_from BIGINT,
     series_id INTEGER,
     starts_at BIGINT,
     PRIMARY KEY (id),
@@ -92,6 +92,13 @@ CREATE TABLE skipped_starts (
     FOREIGN KEY(series_id) REFERENCES campaigns (id)
 )
  WITHOUT ROWID;
+
+CREATE TABLE proposals (
+    campaign_id INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (campaign_id),
+    FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+);
 
 CREATE TABLE journal (
     id INTEGER NOT NULL,
