@@ -16,7 +16,9 @@ from campaignctl.campaign.steps.union import every_step
 from campaignctl.campaign.version import Version
 from campaignctl.diagnostics import listed
 from campaignctl.engine.messages import Messages
+from campaignctl.engine.occurring import starts_of
 from campaignctl.errors import RefusedError
+from campaignctl.flow.occurrences import occurrence
 from campaignctl.flow.states import CampaignState
 from campaignctl.flow.tree import stops
 from campaignctl.message.content import RenderedEmail
@@ -54,7 +56,15 @@ def audience(ledger: SqlLedger, version: Version, now: datetime, sample: int) ->
     rows = ledger.connection.execute(
         select(contacts.table).where(contacts.table.c.id.in_(matching)).order_by(contacts.table.c.id).limit(sample)
     )
-    return Audience(count, seconds, [contact_values(contacts, row) for row in rows], least_gap(version))
+    return Audience(count, seconds, [contact_values(contacts, row) for row in rows], least_gap(_next(version, now)))
+
+
+def _next(version: Version, now: datetime) -> Version:
+    """The version itself, or what a recurring one is at its next start, where there is one."""
+    if version.campaign.every is None:
+        return version
+    start = next(starts_of(version, now), None)
+    return version if start is None else occurrence(version, start, version.name)
 
 
 def least_gap(version: Version) -> int | None:

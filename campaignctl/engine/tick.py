@@ -71,6 +71,7 @@ class Engine:
         self._signer = signer
         self._dispatcher = dispatcher
         self._versions: dict[tuple[int, int], _Running] = {}
+        self._before: dict[tuple[int, int], _Running] = {}
         self._blocked_until: dict[int, datetime] = {}  # steps whose rate or hours do not let them go on
 
     def tick(self, now: Callable[[], datetime], is_ending: Callable[[], bool] = lambda: False) -> TickReport:
@@ -84,6 +85,8 @@ class Engine:
             StoreError: the store fails; nothing that is known of messages is lost.
         """
         report = TickReport()
+        # What no campaign asked for in this pass is forgotten in the next: a recurring one has a version a start.
+        self._before, self._versions = self._versions, {}
         self._dispatcher.settle(now())
         starts = [
             self._keep_occurring(campaign.name, now(), report)
@@ -106,6 +109,8 @@ class Engine:
 
     def _version(self, campaign: LiveCampaign, number: int, ledger: Ledger) -> _Running:
         key = (campaign.id, number)
+        if key not in self._versions and key in self._before:
+            self._versions[key] = self._before[key]
         if key not in self._versions:
             version = ledger.version(campaign, number)
             places = {stop.id: stop for stop in stops(version.campaign)}

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
-from world import World
+from world import PROJECT, World
 
+from campaignctl.agenda import agenda
+from campaignctl.approving import approve, waiting_version
 from campaignctl.errors import RefusedError
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.pausing import pause, resume
+from campaignctl.planning import planned
 from campaignctl.ports import LiveCampaign, Verdict
+from campaignctl.proposing import proposed
 from campaignctl.recurring import coming_starts, skip
+from campaignctl.rehearsal import audience
 from campaignctl.store.checks.check import check_store
+from campaignctl.tracing import trace
 
 
 def digest(
@@ -494,3 +501,154 @@ def test_a_digest_may_leave_out_who_got_one_lately(world: World) -> None:
     world.publish(digest("0 9 * * *", who="{none: [{received: {message: digest/news, within: 70h}}]}"))
     world.run_until("2026-12-09 12:00")
     assert left(world) == ["12-02 08:00", "12-05 08:00", "12-08 08:00"]
+
+
+def test_a_frequency_cap_counts_the_messages_of_all_occurrences(world: World) -> None:
+    world.write("campaignctl.yaml", PROJECT + "send: {frequency_cap: {messages: 2, per: 7d}}\n")
+    world.at("2026-12-01 12:00")
+    world.contacts()
+    world.publish(digest("0 9 * * *"))
+    world.run_until("2026-12-10 12:00")
+    assert left(world) == ["12-02 08:00", "12-03 08:00", "12-10 08:00"]
+    assert world.deliveries("news", "digest@2026-12-04") == {"skipped": 3}
+
+
+# what else there is
+
+
+def test_templates_know_their_occurrence(world: World) -> None:
+    world.at("2026-12-01 12:00")
+    world.contacts()
+    world.publish(digest().replace("News", "'{{ campaign.name }}'"))
+    world.run_until("2026-12-07 12:00")
+    assert {_subject(message.content) for message in world.email.sent} == {"digest@2026-12-07"}
+
+
+def test_random_splits_divide_each_occurrence_anew_and_always_the_same_way(world: World, tmp_path: Path) -> None:
+    split = (
+        "  - id: half\n    at: +1h\n    split: {by: random, branches: [{name: a, share: 50%}, {name: b, share: 50%}]}\n"
+    )
+    people = "id,email,name\n" + "".join(f"c-{number},u{number}@example.org,N\n" for number in range(40))
+
+    def halves(of: World) -> list[str]:
+        of.at("2026-12-01 12:00")
+        of.contacts(people)
+        of.publish(digest(steps=split))
+        of.run_until("2026-12-14 12:00")
+        ways = "SELECT group_concat(path) FROM (SELECT path FROM members JOIN ways ON ways.id = way_id"
+        with of.store.database.reading() as connection:
+            return [
+                str(connection.exec_driver_sql(f"{ways} WHERE members.campaign_id = {each.id})").scalar_one())
+                for each in (news(of, "2026-12-07"), news(of, "2026-12-14"))
+            ]
+
+    first, second = halves(world)
+    assert first != second
+    other = tmp_path / "other"
+    other.mkdir()
+    again = World(other)
+    assert halves(again) == [first, second]
+    again.store.close()
+
+
+def test_a_contact_is_traced_through_an_occurrence_and_not_through_the_series(world: World) -> None:
+    world.at("2026-12-01 12:00")
+    world.contacts()
+    world.publish(digest())
+    world.run_until("2026-12-07 12:00")
+    with world.store.reading() as ledger:
+        assert trace(ledger, "digest@2026-12-07", "c-1", world.clock.now()).member
+        with pytest.raises(RefusedError) as refused:
+            trace(ledger, "digest", "c-1", world.clock.now())
+    assert refused.value.code == "P143"
+
+
+def test_the_calendar_has_the_occurrence_that_comes_next(world: World) -> None:
+    world.at("2026-12-01 12:00")
+    world.contacts()
+    world.publish(digest())
+    with world.store.reading() as ledger:
+        since, until_ = world.instant("2026-12-01 00:00"), world.instant("2027-01-01 00:00")
+        found = agenda(ledger, world.project.project, since, until_, world.clock.now())
+    assert [(entry.campaign, entry.step) for entry in found] == [("digest@2026-12-07", "news")]
+
+
+def test_a_plan_shows_the_next_start_and_no_overlap_with_the_occurrence_that_it_changes(world: World) -> None:
+    world.at("2026-12-01 12:00")
+    world.contacts()
+    world.publish(digest())
+    version = world.fast.version(world.write("campaign.yaml", digest().replace("News", "Fresh news")))
+    with world.store.reading() as ledger:
+        proposal = proposed(ledger, version, world.project.project, world.clock.now())
+        plan = planned(ledger, proposal, world.project.project, world.clock.now())
+    assert [(each.step.name, each.local, each.messages) for each in plan.timeline] == [("news", "2026-12-07 09:00", 3)]
+    assert plan.overlaps == ()
+
+
+def test_the_least_gap_is_that_of_the_next_occurrence(world: World) -> None:
+    world.at("2026-12-01 12:00")
+    world.contacts()
+    steps = "  - {id: remind, at: +90m, email: {subject: Still, body: hello.md}}\n"
+    version = world.fast.version(world.write("campaign.yaml", digest(steps=steps)))
+    with world.store.reading() as ledger:
+        assert audience(ledger, version, world.clock.now(), 0).least_gap_seconds == 5400
+
+
+# a second person
+
+
+APPROVED = PROJECT + "approval: {required: true}\n"
+
+
+def approve_what_waits(world: World) -> None:
+    waiting = waiting_version(world.store, "digest")
+    approve(world.store, "digest", waiting.fingerprint, world.project.project, actor="grace", now=world.clock.now())
+
+
+def test_a_series_that_waits_for_an_approval_starts_from_then_on(world: World) -> None:
+    world.write("campaignctl.yaml", APPROVED)
+    world.at("2026-12-01 12:00")
+    world.contacts()
+    world.publish(digest())
+    world.run_until("2026-12-08 12:00")
+    assert occurrences(world) == {}
+    approve_what_waits(world)
+    world.run_until("2026-12-14 12:00")
+    assert left(world) == ["12-14 08:00"]
+    assert list(occurrences(world)) == ["digest@2026-12-14", "digest@2026-12-21"]
+
+
+def test_a_change_of_a_series_waits_too_and_then_reaches_what_is_to_come(world: World) -> None:
+    world.write("campaignctl.yaml", APPROVED)
+    world.at("2026-12-01 12:00")
+    world.contacts()
+    world.publish(digest())
+    approve_what_waits(world)
+    world.publish(digest().replace("News", "Fresh news"))
+    world.run_until("2026-12-07 12:00")
+    approve_what_waits(world)
+    world.run_until("2026-12-14 12:00")
+    assert [_subject(message.content) for message in world.email.sent] == ["News"] * 3 + ["Fresh news"] * 3
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("UPDATE campaigns SET starts_at = NULL WHERE name = 'digest@2026-12-07'", "is an occurrence by half"),
+        ("UPDATE campaigns SET counts_from = NULL", "is an occurrence of what does not recur"),
+        (
+            "INSERT INTO skipped_starts SELECT series_id, starts_at FROM campaigns WHERE series_id IS NOT NULL",
+            "is to come, and its start is skipped",
+        ),
+        ("UPDATE campaigns SET state = 'stopped', finished_at = 1 WHERE name = 'digest'", "and digest is stopped"),
+    ],
+)
+def test_the_store_is_not_whole_where_an_occurrence_does_not_fit(world: World, damage: str, said: str) -> None:
+    world.at("2026-12-01 12:00")
+    world.contacts()
+    world.publish(digest())
+    with world.store.database.writing() as connection:
+        connection.exec_driver_sql(damage)
+    with world.store.reading() as ledger:
+        (found,) = [check for check in check_store(ledger) if check.name == "series"]
+    assert any(said in each for each in found.found)
