@@ -12,6 +12,7 @@ from campaignctl.cli.options import Format, FormatOption, ProjectOption, StoreOp
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document, table
 from campaignctl.cli.status_series import series_document, series_status, show_series
+from campaignctl.cli.waiting import print_waiting, waiting_document
 from campaignctl.clock import SystemClock
 from campaignctl.store.overview import planned_times
 from campaignctl.wiring import opened_store, store_path
@@ -55,8 +56,7 @@ def status_command(
             state=campaign.state,
             **{"version": campaign.version},
             members=campaign.members,
-            waiting_for_approval=waiting
-            and {"version": waiting.number, "fingerprint": waiting.fingerprint, "by": waiting.by, "at": waiting.at},
+            waiting_for_approval=waiting_document(waiting),
             steps=[
                 {
                     "id": step.name,
@@ -77,8 +77,7 @@ def status_command(
         return
     members = "nobody yet" if campaign.members is None else f"{campaign.members} members"
     print(f"{campaign.name}: {campaign.state}, version {campaign.version}, {members}")
-    if waiting is not None:
-        print(f"Version {waiting.number}, published by {waiting.by}, waits: see campaignctl approve {campaign.name}")
+    print_waiting(campaign.name, waiting)
     print(f"Times are those of {version.content.timezone}.\n")
 
     def local(at: datetime | None) -> str | None:

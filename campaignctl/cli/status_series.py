@@ -10,10 +10,12 @@ from typing import Any, Final
 from campaignctl.campaign.when import wall_text
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document, table
+from campaignctl.cli.waiting import print_waiting, waiting_document
 from campaignctl.engine.occurring import rule_of
 from campaignctl.flow.occurrences import Recurrence
 from campaignctl.ports import LiveCampaign
 from campaignctl.recurring import Coming, coming_starts
+from campaignctl.store.approvals import Waiting
 from campaignctl.store.ledger import SqlLedger
 
 _STARTS_SHOWN: Final = 5
@@ -28,12 +30,14 @@ class SeriesStatus:
     rule: Recurrence
     starts: Sequence[Coming]
     occurrences: Sequence[LiveCampaign]
+    waiting: Waiting | None
 
 
 def series_status(ledger: SqlLedger, series: LiveCampaign, now: datetime) -> SeriesStatus:
     """Read it from the store."""
     rule = rule_of(ledger.version(series, series.version))
-    return SeriesStatus(series, rule, coming_starts(ledger, series, now, _STARTS_SHOWN), ledger.occurrences(series))
+    starts = coming_starts(ledger, series, now, _STARTS_SHOWN)
+    return SeriesStatus(series, rule, starts, ledger.occurrences(series), ledger.waiting_for_approval(series))
 
 
 def series_document(status: SeriesStatus) -> None:
@@ -44,6 +48,7 @@ def series_document(status: SeriesStatus) -> None:
         state=series.state,
         **{"version": series.version},
         members=None,
+        waiting_for_approval=waiting_document(status.waiting),
         steps=[],
         every=rule.every.text,
         until=rule.until,
@@ -69,6 +74,7 @@ def show_series(status: SeriesStatus) -> None:
     series, rule = status.series, status.rule
     end = "" if rule.until is None else f", until {rule.until}"
     print(f"{series.name}: {series.state}, version {series.version}, recurring")
+    print_waiting(series.name, status.waiting)
     print(f"It starts {rule.every.words}{end}. Times are those of {rule.zone.key}.\n")
     if status.starts:
         table(["next start", "campaign"], [_start_row(each, rule) for each in status.starts])
