@@ -15,7 +15,7 @@ from campaignctl.diagnostics import listed
 from campaignctl.engine.occurring import make, missing, rule_of, starts_of
 from campaignctl.engine.schedule import retimed_by, steps_after
 from campaignctl.errors import RefusedError, UsageError
-from campaignctl.flow.occurrences import Start, occurrence
+from campaignctl.flow.occurrences import Start, names_of, occurrence
 from campaignctl.flow.states import CampaignState
 from campaignctl.ports import LiveCampaign
 from campaignctl.store.ledger import SqlLedger, SqlStore
@@ -140,6 +140,19 @@ def coming_starts(ledger: SqlLedger, series: LiveCampaign, now: datetime, number
     version, skipped = ledger.version(series, series.version), ledger.skipped_starts(series)
     made = {each.starts_at: each.name for each in ledger.open_occurrences(series)}
     return [Coming(start, made.get(start.at), start.at in skipped) for start in islice(starts_of(version, now), number)]
+
+
+def unmade_occurrences(ledger: SqlLedger, series: LiveCampaign, now: datetime, until: datetime) -> Iterator[Version]:
+    """What the starts of a series will be that come before an instant and have no occurrence yet."""
+    if series.state not in (CampaignState.ACTIVE, CampaignState.PAUSED):
+        return
+    version = ledger.version(series, series.version)
+    made = ledger.made_starts(series, now)
+    for start in starts_of(version, now, ledger.skipped_starts(series)):
+        if start.at >= until:
+            return
+        if start.at not in made:
+            yield occurrence(version, start, next(names_of(series.name, start, rule_of(version).every)))
 
 
 # leaving starts out

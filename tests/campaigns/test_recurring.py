@@ -563,14 +563,25 @@ def test_a_contact_is_traced_through_an_occurrence_and_not_through_the_series(wo
     assert refused.value.code == "P143"
 
 
-def test_the_calendar_has_the_occurrence_that_comes_next(world: World) -> None:
+def test_the_calendar_has_the_occurrences_of_all_starts_in_its_time(world: World) -> None:
     world.at("2026-12-01 12:00")
     world.contacts()
     world.publish(digest())
+    skip(world.store, "digest", "2026-12-14", actor="ada", now=world.clock.now())
+    world.publish(
+        "campaign: sale\nlist: customers\nsegment: french\nat: 2026-12-28 12:00\n"
+        "email: {subject: Sale, body: hello.md}\n"
+    )
     with world.store.reading() as ledger:
         since, until_ = world.instant("2026-12-01 00:00"), world.instant("2027-01-01 00:00")
         found = agenda(ledger, world.project.project, since, until_, world.clock.now())
-    assert [(entry.campaign, entry.step) for entry in found] == [("digest@2026-12-07", "news")]
+    assert [(entry.campaign, entry.step) for entry in found] == [
+        ("digest@2026-12-07", "news"),
+        ("digest@2026-12-21", "news"),
+        ("digest@2026-12-28", "news"),
+        ("sale", "sale"),
+    ]
+    assert [(conflict.campaign, conflict.contacts) for conflict in found[-1].conflicts] == [("digest@2026-12-28", 2)]
 
 
 def test_a_plan_shows_the_next_start_and_no_overlap_with_the_occurrence_that_it_changes(world: World) -> None:

@@ -178,6 +178,7 @@ WRONG: dict[str, list[Wrong]] = {
         recurring('every: "0 9 * * MON"', "+0d 08:00"),
         recurring('every: "0 9,17 * * MON"', "+0d 12:00"),
         recurring('every: "0 9,17 * * MON"', "+6h", "+0d 16:00"),
+        recurring('every: "0 9,17 * * MON"', "+1d 08:00", "+20h"),
     ],
     "C216": [recurring('every: "0 9 * * MON"', "+0d", "2026-12-09 09:00")],
     "C217": [Wrong(HEAD + at("a", "+2d 09:00")), short("2026-12-01 09:00", "+4h")],
