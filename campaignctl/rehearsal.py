@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
+from typing import Final
 
 from sqlalchemy import func, select
 
@@ -25,8 +26,10 @@ from campaignctl.message.content import RenderedEmail
 from campaignctl.message.links import Signer
 from campaignctl.ports import Candidate, LiveCampaign
 from campaignctl.store.ledger import SqlLedger
-from campaignctl.store.lists import contact_by_key, contact_values, known_list
+from campaignctl.store.lists import KEY_COLUMN, contact_by_key, contact_values, known_list
 from campaignctl.store.members import audience_of
+
+_NAME_ONE: Final = "name a contact with `--contact`"
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,37 @@ def least_gap(version: Version) -> int | None:
     return min(gaps, default=None)
 
 
-def previewed(ledger: SqlLedger, version: Version, step: str, contact_key: str, now: datetime) -> RenderedEmail:
+def some_member(ledger: SqlLedger, version: Version, now: datetime) -> str:
     """
-    The message of *step* as one contact would get it now.
+    The key of a contact that would take part now.
+
+    Raises:
+        RefusedError: nobody would.
+    """
+    contacts = known_list(ledger.connection, version.campaign.list_name)
+    if not isinstance(version.campaign.starter, SegmentStarter):
+        raise RefusedError("P128", "an API campaign has no audience before its request", _NAME_ONE)
+    keys = select(contacts.table.c[KEY_COLUMN]).where(contacts.table.c.id.in_(audience_of(version, contacts, now)))
+    key = ledger.connection.scalar(keys.order_by(contacts.table.c.id).limit(1))
+    if key is None:
+        raise RefusedError("P128", "nobody would take part as things are", _NAME_ONE)
+    return str(key)
+
+
+def previewed(
+    ledger: SqlLedger,
+    version: Version,
+    step: str,
+    contact_key: str,
+    now: datetime,
+    *,
+    address: str | None = None,
+    seed: str = "preview",
+) -> RenderedEmail:
+    """
+    The message of *step* as one contact would get it now, at another *address* where one is given.
+
+    Its Message-ID is made of the *seed*, as a campaign's are.
 
     Raises:
         RefusedError: there is no such e-mail step, or no such contact.
@@ -97,10 +128,10 @@ def previewed(ledger: SqlLedger, version: Version, step: str, contact_key: str, 
         raise RefusedError("P111", f"the list `{contacts.name}` has no contact `{contact_key}`", "check its key")
     values = contact_values(contacts, row)
     settings = version.content.contacts
-    address = values.get(settings.email) if settings.email else None
-    candidate = Candidate(row.id, contact_key, None if address is None else str(address), values, now, 0)
+    own = values.get(settings.email) if settings.email else None
+    candidate = Candidate(row.id, contact_key, address or (None if own is None else str(own)), values, now, 0)
     trial = LiveCampaign(
-        0, version.campaign.campaign, contacts.name, "preview", 0, CampaignState.ACTIVE, now, None, None, None, ()
+        0, version.campaign.campaign, contacts.name, seed, 0, CampaignState.ACTIVE, now, None, None, None, ()
     )
     keys = ledger.signing_keys() or [(0, b"a preview before the first key")]
     return Messages(version, Signer(*keys[0])).render(trial, step, candidate)

@@ -19,9 +19,9 @@ from campaignctl.cli.options import (
     command_app,
     opened_project,
 )
-from campaignctl.cli.publish import local
+from campaignctl.cli.publish import local, show_document
 from campaignctl.cli.screen import say
-from campaignctl.cli.show import document, table, utc_text
+from campaignctl.cli.show import table, utc_text
 from campaignctl.clock import SystemClock
 from campaignctl.wiring import opened_store, store_path
 
@@ -68,13 +68,7 @@ def approve_command(
             starts_now=starts_now,
         )
     if format_ is Format.JSON:
-        document(
-            campaign=done.campaign,
-            version=done.version,
-            state=done.state,
-            starts_at=done.starts_at,
-            delayed_by_safety=done.is_delayed_by_safety,
-        )
+        show_document(done)
         return
     print(f"Approved version {done.version} of `{name}`: it is {done.state}.")
     if done.is_delayed_by_safety:

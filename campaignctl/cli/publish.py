@@ -114,13 +114,7 @@ def publish_file(
         shown=shown,
     )
     if format_ is Format.JSON:
-        document(
-            campaign=done.campaign,
-            version=done.version,
-            state=done.state,
-            starts_at=done.starts_at,
-            delayed_by_safety=done.is_delayed_by_safety,
-        )
+        show_document(done)
         return
     _tell(done, version)
 
@@ -168,6 +162,17 @@ def _tell(done: Publication, version: Version) -> None:
             f"Its messages link to {version.content.public_url}, where this version of campaignctl does not answer yet."
         )
     say(f"Next: campaignctl run, and campaignctl status {name}")
+
+
+def show_document(done: Publication) -> None:
+    """What was published, for programs."""
+    document(
+        campaign=done.campaign,
+        version=done.version,
+        state=done.state,
+        starts_at=done.starts_at,
+        delayed_by_safety=done.is_delayed_by_safety,
+    )
 
 
 def local(at: datetime, version: Version) -> str:

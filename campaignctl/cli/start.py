@@ -30,6 +30,7 @@ COMMANDS = {
     "contacts": Entry("contacts", "Bring contacts in, and look at them."),
     "audience": Entry("audience", "Show who would take part in a campaign now."),
     "preview": Entry("preview", "Show a message as one contact would get it."),
+    "send-test": Entry("send_test", "Send one message through the real channel, marked as a test."),
     "plan": Entry("plan", "Show what publishing a file would change."),
     "publish": Entry("publish", "Publish a campaign, or a change to it."),
     "extend": Entry("extend", "Add steps at the end of a campaign."),

@@ -46,6 +46,7 @@ from campaignctl.store.tables import (
     steps,
     suppressions,
 )
+from campaignctl.store.uncertain import RETRIED, SKIPPED, UncertainStatements
 
 MAY_BE_TRIED: Final = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.UNCERTAIN)
 NOT_STOPPED: Final = (CampaignState.ACTIVE, CampaignState.COMPLETED)
@@ -153,7 +154,7 @@ class Prepared:
         return self.made_at <= now < self.made_at + _KEPT_FOR
 
 
-class ClaimStatements(MemberStatements, LimitStatements):
+class ClaimStatements(MemberStatements, LimitStatements, UncertainStatements):
     """What the delivery loop asks and writes."""
 
     connection: Connection
@@ -205,16 +206,22 @@ class ClaimStatements(MemberStatements, LimitStatements):
                 granted.append(candidate.contact_id)
                 claims.append(Claim.GRANTED)
         these = {"step": cohort.step.id, "now": stored(now)}
+        doubtful = self.doubtful(cohort, candidates)
         for reason, contacts in skipped.items():
             _SKIP.run(self.connection, contacts, {**these, "why": reason, "said": None})
+            left = [doubtful[each] for each in contacts if each in doubtful]
+            self.note_left(SKIPPED, cohort, left, now, reason=reason)
         if granted:
+            self.note_left(RETRIED, cohort, [doubtful[each] for each in granted if each in doubtful], now)
             _GRANT.run(self.connection, granted, {**these, "by_epoch": epoch})
         return claims
 
     def skip(self, cohort: Cohort, candidate: Candidate, reason: str, detail: str, now: datetime) -> None:
         """The message is not to be sent to this contact."""
         written = {"step": cohort.step.id, "why": reason, "said": detail, "now": stored(now)}
+        doubtful = list(self.doubtful(cohort, [candidate]).values())
         _SKIP.run(self.connection, [candidate.contact_id], written)
+        self.note_left(SKIPPED, cohort, doubtful, now, reason=reason)
 
     def record(self, finished: Sequence[Finished]) -> list[Finished]:
         """

@@ -197,7 +197,9 @@ def _settings_for(settings: Sequence[str], journal: str | None) -> Any:
         connection.create_function("member_rank", 3, member_rank, deterministic=True)
         for pragma in (
             f"busy_timeout = {_BUSY_TIMEOUT_SECONDS * 1000}",
-            "synchronous = FULL",
+            # In a write-ahead log the same as FULL. A rollback journal that was removed comes back
+            # after a power cut, and undoes its commit, unless the folder is synced as well.
+            "synchronous = EXTRA",
             "foreign_keys = ON",
             "mmap_size = 0",
             "temp_store = MEMORY",

@@ -30,13 +30,18 @@ class SpillFile:
         self._path = path
 
     def prepare(self) -> None:
-        """Take the room on the disk; what an earlier daemon left in the file stays."""
+        """Take the room on the disk, and the name in the folder; what an earlier daemon left in the file stays."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, _ROOM)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def keep(self, results: Sequence[Finished]) -> None:
         """Write these, in the place of what was there; they are on the disk on return."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select, update
 
 from campaignctl.flow.states import DeliveryState
-from campaignctl.ports import LiveCampaign, LiveStep
+from campaignctl.ports import Candidate, Cohort, LiveCampaign, LiveStep
 from campaignctl.store.campaigns import CampaignStatements
 from campaignctl.store.history import JournalEntry
 from campaignctl.store.instants import instant, stored
@@ -23,7 +23,10 @@ BY_HAND: Final = "by_hand"
 EVIDENCE: Final = "evidence"
 RESOLVED: Final = (BY_HAND, EVIDENCE)  # the reasons of deliveries whose verdict no channel gave
 
+# Every way out of `uncertain` is in the journal: a verdict, another try, or that it must not be tried again.
 ACTION: Final = "uncertain_resolved"
+RETRIED: Final = "uncertain_retried"
+SKIPPED: Final = "uncertain_skipped"
 _MOST_KEYS: Final = 20  # the journal names no more contacts than these, and counts the others
 
 _UNCERTAIN: Final = deliveries.c.state == DeliveryState.UNCERTAIN.value
@@ -121,6 +124,26 @@ class UncertainStatements(CampaignStatements):
             detail = {"step": step.name, "as": resolution.value, "count": resolved, "by": by}
             self.note(ACTION, campaign, {**detail, "contacts": list(self.connection.scalars(keys))}, now, actor)
         return resolved
+
+    def doubtful(self, cohort: Cohort, candidates: Sequence[Candidate]) -> dict[int, str]:
+        """Those of these contacts whose delivery has no verdict, with their keys."""
+        # What was never tried waits for none, and that is nearly all.
+        keys = {candidate.contact_id: candidate.contact_key for candidate in candidates if candidate.attempts}
+        found = [
+            self.connection.scalars(
+                select(deliveries.c.contact_id).where(
+                    deliveries.c.step_id == cohort.step.id, deliveries.c.contact_id.in_(some), _UNCERTAIN
+                )
+            )
+            for some in _in_parts(list(keys))
+        ]
+        return {contact: keys[contact] for contacts in found for contact in contacts}
+
+    def note_left(self, action: str, cohort: Cohort, keys: Sequence[str], now: datetime, **more: str) -> None:
+        """Note that deliveries have no verdict and are in another state from now on."""
+        if keys:
+            detail = {"step": cohort.step.name, **more, "count": len(keys), "contacts": list(keys[:_MOST_KEYS])}
+            self.note(action, cohort.campaign, detail, now)
 
     def resolve_by_evidence(self, proven: Iterable[tuple[int, int]], resolution: Resolution, now: datetime) -> None:
         """Give deliveries, named by step and contact, the verdict that something proves which happened with them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
@@ -298,3 +299,34 @@ def test_a_mailbox_that_is_not_there_is_named(sent: World, name: str) -> None:
 def test_an_empty_mailbox_holds_nothing(sent: World) -> None:
     assert bring(sent) == BounceReport()
     assert bring(sent, put(sent, "empty", b"")).kinds == {ReportKind.OTHER: 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        ("postfix-unknown-user", "failed"),
+        ("postfix-mailbox-full", "sent"),
+        ("exchange-online-blocked", "sent"),
+        ("yahoo-complaint", "sent"),
+        ("postfix-delayed", "uncertain"),
+        ("out-of-office", "uncertain"),
+    ],
+)
+def test_a_report_tells_what_became_of_a_message_without_a_verdict(world: World, name: str, state: str) -> None:
+    """The line broke after the message had left; that it came back says that the server had taken it."""
+    world.write(PROJECT_FILE, f"{PROJECT}bounces: {MAILBOX}\n")
+    world.contacts()
+    world.publish(CAMPAIGN)
+    world.email.answer("ada@example.org", Verdict.UNCERTAIN, "no_answer")
+    world.run_until("2026-12-01 12:00", world.daemon(may_repeat=False))
+    assert world.deliveries("sale") == {"sent": 1, "uncertain": 1}
+    path = return_path_of(world.project, world.store, world.clock)
+    assert path is not None
+
+    put(world, "report.eml", report(name, path.of(1, 1)))
+    bring(world)
+    assert Counter(world.deliveries("sale")) == Counter(["sent", state])
+
+    # What is known is not tried again, and so it does not arrive twice
+    world.run_until("2026-12-02 12:00", world.daemon())
+    assert world.addresses == ["alan@example.org"]

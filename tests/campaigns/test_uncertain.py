@@ -11,6 +11,7 @@ from campaignctl.errors import RefusedError
 from campaignctl.pausing import pause, resume
 from campaignctl.ports import Verdict
 from campaignctl.resolving import resolve
+from campaignctl.store.suppressions import suppress
 from campaignctl.store.uncertain import Resolution, UncertainDelivery
 
 TWO = """
@@ -44,10 +45,10 @@ def uncertain(world: World) -> list[UncertainDelivery]:
         return list(ledger.uncertain(ledger.known_campaign("sale")))
 
 
-def journal(world: World) -> list[tuple[str, object]]:
+def journal(world: World, action: str = "uncertain_resolved") -> list[tuple[str, object]]:
     with world.store.reading() as ledger:
         entries = ledger.history(ledger.known_campaign("sale"))
-    return [(entry.actor, entry.detail) for entry in entries if entry.action == "uncertain_resolved"]
+    return [(entry.actor, entry.detail) for entry in entries if entry.action == action]
 
 
 def test_what_has_no_verdict_is_listed_with_why_and_since_when(doubtful: World) -> None:
@@ -93,6 +94,33 @@ def test_what_is_tried_again_in_a_pause_leaves_after_it(doubtful: World) -> None
     resume(doubtful.store, "sale", actor="ada", now=doubtful.clock.now())
     doubtful.run_until("2026-12-01 14:00", doubtful.daemon(may_repeat=False))
     assert len(doubtful.addresses) == 3
+
+
+def test_another_try_of_what_has_no_verdict_is_in_the_journal(world: World) -> None:
+    """And only that: what was refused for now has one."""
+    world.contacts()
+    world.email.answer("ada@example.org", Verdict.UNCERTAIN, "no_answer")
+    world.email.answer("grace@example.org", Verdict.DEFERRED, "refused_for_now")
+    world.publish(TWO)
+    world.run_until("2026-12-01 12:00")
+    assert world.deliveries("first") == {"sent": 3}
+    assert journal(world, "uncertain_retried") == [
+        ("campaignctl", {"step": "first", "count": 1, "contacts": ["c-1"]}),
+    ]
+
+
+def test_what_must_not_be_tried_again_is_in_the_journal(doubtful: World) -> None:
+    decide(doubtful, "retry")
+    with doubtful.store.writing() as ledger:
+        suppress(ledger.connection, "email", "ada@example.org", "unsubscribed", doubtful.clock.now())
+    doubtful.run_until("2026-12-01 13:00", doubtful.daemon(may_repeat=False))
+    assert doubtful.deliveries("first") == {"sent": 2, "skipped": 1}
+    assert journal(doubtful, "uncertain_skipped") == [
+        ("campaignctl", {"step": "first", "reason": "unsubscribed", "count": 1, "contacts": ["c-1"]}),
+    ]
+    assert journal(doubtful, "uncertain_retried") == [
+        ("campaignctl", {"step": "first", "count": 1, "contacts": ["c-2"]}),
+    ]
 
 
 def test_of_a_stopped_campaign_nothing_is_tried_again(doubtful: World) -> None:

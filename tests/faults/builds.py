@@ -93,16 +93,17 @@ def _itself(channel: Channel) -> Channel:
 
 @dataclass(frozen=True)
 class Build:
-    """Which form each part has. `busy_timeout` is how long a locked store is waited for, where not as usual."""
+    """Which form each part has. `pragma` is a setting of the store that is not as usual."""
 
     ledger: type[SqlLedger] = SqlLedger
     channel: Callable[[Channel], Channel] = _itself
-    busy_timeout: timedelta | None = None
+    pragma: str | None = None
 
 
 TRUE = Build()
-IMPATIENT = replace(TRUE, busy_timeout=timedelta(milliseconds=50))
+IMPATIENT = replace(TRUE, pragma="busy_timeout = 50")
 SABOTAGED = {
+    "synchronous off": replace(TRUE, pragma="synchronous = OFF"),
     "cursor at fetch": replace(TRUE, ledger=CursorAtFetch),
     "record before the reply": replace(TRUE, channel=RecordBeforeReply),
     "no epoch": replace(TRUE, ledger=NoEpoch),
@@ -115,13 +116,12 @@ class BuiltStore(SqlStore):
     def __init__(self, database: Database, build: Build) -> None:
         super().__init__(database)
         self._build = build
-        if build.busy_timeout is not None:
-            wait = int(build.busy_timeout.total_seconds() * 1000)
+        if build.pragma is not None:
             database.engine.dispose()
             event.listen(
                 database.engine,
                 "connect",
-                lambda connection, _record: connection.execute(f"PRAGMA busy_timeout = {wait}").close(),
+                lambda connection, _record: connection.execute(f"PRAGMA {build.pragma}").close(),
             )
 
     @contextmanager

@@ -1,15 +1,17 @@
-"""The fault harness runs by itself, `make faults`: it kills processes and fills disks, which takes minutes."""
+"""No daemon outlives its test."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import multiprocessing
+from collections.abc import Iterator
 
 import pytest
 
-FOLDER = Path(__file__).parent
 
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if FOLDER in item.path.parents:
-            item.add_marker(pytest.mark.faults)
+@pytest.fixture(autouse=True)
+def nothing_goes_on_afterwards() -> Iterator[None]:
+    """A daemon that a failed test leaves behind would ask for its dead mail server for ever."""
+    yield
+    for process in multiprocessing.active_children():
+        process.kill()
+        process.join()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,6 +36,8 @@ _LOADED = [
     "campaignctl.demo",
     "campaignctl.channels.smtp.channel",
     "campaignctl.message.email",
+    "apsw",
+    "markdown_it",
     "pysqlite3",
     "sqlalchemy.dialects.sqlite.pysqlite",
 ]
@@ -115,17 +117,29 @@ def started(
     until: Until = Until.IDLE,
 ) -> BaseProcess:
     """A daemon that has been started."""
+    return in_a_process(work, shop, build, doom, ahead, until)
+
+
+def in_a_process(what: Callable[..., None], *arguments: object) -> BaseProcess:
+    """Do something in a process of its own."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_LOADED)
-    process = context.Process(target=work, args=(shop, build, doom, ahead, until))
+    process = context.Process(target=what, args=arguments, daemon=True)
     process.start()
     return process
 
 
 def ended(process: BaseProcess) -> bool:
     """Wait for its end; whether it went well, and not by a kill."""
-    process.join(_SAFETY)
-    code = process.exitcode
-    process.close()
+    code = exit_code(process)
     assert code in (0, -signal.SIGKILL), f"a daemon ended with {code}"
     return code == 0
+
+
+def exit_code(process: BaseProcess) -> int | None:
+    """Wait for its end; None where it does not come."""
+    process.join(_SAFETY)
+    code = process.exitcode
+    if code is not None:
+        process.close()
+    return code

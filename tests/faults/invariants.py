@@ -9,11 +9,12 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 
 from faults.relay import Relay
 from faults.shop import Shop
+from faults.witness import not_in_the_journal
 
 from campaignctl.store.database import sqlite_module
 
@@ -32,8 +33,9 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Figures:
-    """What came of a trial."""
+    """What came of trials. No more may be doubled, or be uncertain, than were `without_verdict`."""
 
+    runs: int
     messages: int
     crashes: int
     breaks: int
@@ -41,15 +43,26 @@ class Figures:
     lost: int
     doubled: int
     uncertain: int
+    without_verdict: int
 
     def __add__(self, other: Figures) -> Figures:
         return Figures(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
 
 
+NOTHING = Figures(0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+@contextmanager
+def looked_into(shop: Shop) -> Iterator[sqlite3.Connection]:
+    """A connection to the shop's store, with the driver that the program uses."""
+    connection: sqlite3.Connection = sqlite_module().connect(shop.store, timeout=60)
+    with closing(connection):
+        yield connection
+
+
 def ledger_of(shop: Shop) -> dict[str, Delivery]:
     """The deliveries of the shop's campaign, by address."""
-    sqlite: type[sqlite3] = sqlite_module()  # type: ignore[valid-type,assignment] # the same module by another name
-    with closing(sqlite.connect(shop.store, timeout=60)) as connection:
+    with looked_into(shop) as connection:
         table = connection.execute("SELECT 'contacts_' || id FROM lists").fetchone()[0]
         column = connection.execute("SELECT column_name FROM attributes WHERE name = 'email'").fetchone()[0]
         rows = connection.execute(
@@ -62,6 +75,7 @@ def figures(shop: Shop, relay: Relay, crashes: int) -> Figures:
     """Counted from the ledger and from what was accepted."""
     ledger, accepts = ledger_of(shop), Counter(each.recipient for each in relay.accepted())
     return Figures(
+        runs=1,
         messages=len(ledger),
         crashes=crashes,
         breaks=relay.breaks(),
@@ -69,6 +83,7 @@ def figures(shop: Shop, relay: Relay, crashes: int) -> Figures:
         lost=sum(one.state not in _MAY_BE_MISSING and not accepts[address] for address, one in ledger.items()),
         doubled=sum(number - 1 for number in accepts.values() if number > 1),
         uncertain=sum(one.state == "uncertain" for one in ledger.values()),
+        without_verdict=crashes * shop.connections + relay.breaks(),
     )
 
 
@@ -88,12 +103,11 @@ def broken_at_the_end(shop: Shop, relay: Relay, crashes: int) -> list[str]:
         problems.append(f"not drained: {open_states}")
     if found.lost:
         problems.append(f"{found.lost} messages are lost")
-    without_verdict = crashes * shop.connections + found.breaks
-    most = without_verdict if shop.may_repeat else 0
+    most = found.without_verdict if shop.may_repeat else 0
     if found.doubled > most:
         problems.append(f"{found.doubled} messages were doubled, and {most} may be")
-    if found.uncertain > without_verdict:
-        problems.append(f"{found.uncertain} messages are uncertain, and {without_verdict} may be")
+    if found.uncertain > found.without_verdict:
+        problems.append(f"{found.uncertain} messages are uncertain, and {found.without_verdict} may be")
     unwanted = [address for address, one in ledger.items() if one.state == "cancelled" and accepts[address]]
     if unwanted:
         problems.append(f"cancelled and yet accepted: {unwanted[:3]}")
@@ -116,6 +130,8 @@ def _always(shop: Shop, ledger: Mapping[str, Delivery], relay: Relay) -> Iterato
             yield f"{address} was sent {len(shapes[address])} different messages"
         if number > 1 and not shop.may_repeat:
             yield f"{address} was sent at most once, {number} times"
+    with looked_into(shop) as connection:
+        yield from not_in_the_journal(connection)
     for address, one in ledger.items():
         if one.state == "sent" and not accepts[address]:
             yield f"{address} counts as sent, and was not accepted"

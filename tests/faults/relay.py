@@ -39,9 +39,10 @@ class Relay:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-S", "-E", _SINK, self._ledger, self._port_file, json.dumps(self._faults)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._output = self._process.stdout
+        self._input, self._output = self._process.stdin, self._process.stdout
         assert self._output.read(1) == b"!"
         self.port = int(self._port_file.read_text())
         return self
@@ -51,14 +52,32 @@ class Relay:
     ) -> None:
         self._process.kill()
         self._process.wait()
+        self._input.close()
         self._output.close()
 
-    def wait_for(self, count: int, seconds: float = _SAFETY) -> int:
-        """Until it has taken so many messages in all, or so long; how many it has."""
+    def wait_for(self, count: int, seconds: float = _SAFETY, unless: int | None = None) -> int:
+        """
+        Until it has taken so many messages in all, or so long; how many it has.
+
+        Nor longer than until the descriptor *unless* can be read: that of a
+        process which has ended.
+        """
         end = monotonic() + seconds
-        while self._seen < count and select.select([self._output], [], [], max(0.0, end - monotonic()))[0]:
+        watched = [self._output] if unless is None else [self._output, unless]
+        while self._seen < count:
+            ready = select.select(watched, [], [], max(0.0, end - monotonic()))[0]
+            if self._output not in ready:
+                break
             self._seen += len(self._output.read(65536))
         return self._seen
+
+    def wait_for_hold(self) -> int:
+        """Until it holds messages back (`holds_after`); how many it has taken."""
+        return self.wait_for(int(self._faults["holds_after"]))
+
+    def release(self) -> None:
+        """Take what was held back (`holds_after`), and all that comes."""
+        self._input.write(b".")
 
     def accepted(self) -> list[Taken]:
         """What it took since it was opened, or since `forget`, in order."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
+
+from faults.witness import watch
 
 from campaignctl.clock import SetClock, SystemClock
 from campaignctl.demo import FastTime
@@ -78,6 +82,8 @@ class Shop:
             fast = FastTime(self.project, store, self.store, clock)
             fast.import_list("customers", self.folder / "contacts.csv")
             fast.publish(self.folder / "sale.yaml", starts_now=True)
+            with store.database.writing() as connection:
+                watch(connection.connection.driver_connection)
         finally:
             store.close()
 
@@ -95,8 +101,17 @@ class Shop:
         assert done.returncode == expected, done.stderr + done.stdout
         return done.stdout + done.stderr
 
-    def daemon(self, *options: str) -> subprocess.Popen[str]:
-        """A daemon at work, until somebody ends it."""
+    @contextmanager
+    def daemon(self, *options: str) -> Iterator[subprocess.Popen[str]]:
+        """A daemon at work; at the end of the block it is no more, whatever happened."""
+        with self.started(*options) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def started(self, *options: str) -> subprocess.Popen[str]:
+        """A daemon at work, which the caller ends."""
         return subprocess.Popen(
             [CAMPAIGNCTL, "run", *options],
             cwd=self.folder,

@@ -5,6 +5,10 @@ Run as `python sink.py LEDGER PORT_FILE FAULTS`. Each accepted message is one
 line in LEDGER, appended by one write before the answer to the final dot; so is
 each that is lost when its dot may have been written. For each accepted message a
 byte goes to standard output, so that who started it can wait without polling.
+
+With the fault `holds_after` it takes so many, and then no more until something
+comes from standard input: what is then under way does not depend on how fast
+anybody is.
 """
 
 from __future__ import annotations
@@ -32,6 +36,8 @@ class Sink:
         self._faults = faults
         # Not for secrets: the same faults come again with the same seed.
         self._random = random.Random(faults.get("seed", 0))
+        self._room = faults.get("holds_after", sys.maxsize)
+        self._is_released = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -80,6 +86,7 @@ class Sink:
             writer.write(b"451 4.3.0 later\r\n")
             return
         await self._pause()
+        await self._room_for_one()
         if self._meets("lose_before_accepting"):
             self._note(recipient=recipient, message_id="", digest="", is_dropped=True, is_accepted=False)
             raise DroppedError
@@ -97,6 +104,16 @@ class Sink:
             raise DroppedError
         await self._pause()
         writer.write(b"250 2.0.0 taken\r\n")
+
+    def release(self) -> None:
+        asyncio.get_running_loop().remove_reader(sys.stdin)
+        self._is_released.set()
+
+    async def _room_for_one(self) -> None:
+        if self._room == 0:
+            await self._is_released.wait()
+        else:
+            self._room -= 1
 
     async def _pause(self) -> None:
         """Messages wait both before they are accepted and before that is said, so that a kill finds them in either."""
@@ -125,6 +142,7 @@ class Sink:
 async def main(ledger: Path, port_file: Path, faults: dict[str, Any]) -> None:
     sink = Sink(ledger, faults)
     server = await asyncio.start_server(sink.serve, "127.0.0.1", 0, limit=1 << 20)
+    asyncio.get_running_loop().add_reader(sys.stdin, sink.release)
     port_file.write_text(str(server.sockets[0].getsockname()[1]))
     os.write(sys.stdout.fileno(), b"!")
     await server.serve_forever()

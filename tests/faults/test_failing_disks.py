@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import resource
-import sqlite3
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from faults.builds import IMPATIENT
 from faults.doomed import ended, started
-from faults.invariants import broken_at_the_end, ledger_of
+from faults.invariants import broken_at_the_end, ledger_of, looked_into
 from faults.relay import Relay
 from faults.shop import Shop
 
-from campaignctl.store.database import sqlite_module
-
-_SQLITE: type[sqlite3] = sqlite_module()  # type: ignore[valid-type,assignment] # the same module by another name
 _WAITS = "nothing leaves until it works again"
 
 
@@ -26,24 +23,6 @@ def said(daemon: subprocess.Popen[str], words: str) -> str:
     """The line in which the daemon says so."""
     assert daemon.stderr is not None
     return next(line for line in daemon.stderr if words in line)
-
-
-def test_a_daemon_that_may_not_write_more_goes_on_when_it_may(tmp_path: Path) -> None:
-    """A limit for the size of files stops the write-ahead log from growing while messages are under way."""
-    with Relay(tmp_path, slowest_answer=0.02) as relay:
-        shop = Shop.opened(tmp_path / "shop", relay.port, contacts=150, connections=8)
-        daemon = shop.daemon("--until-idle")
-        relay.wait_for(20)
-        largest = max(file.stat().st_size for file in shop.folder.iterdir())
-        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
-        said(daemon, _WAITS)
-        before = len(relay.accepted())
-        said(daemon, _WAITS)
-        assert len(relay.accepted()) == before < 150
-        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        daemon.communicate(timeout=120)
-        assert daemon.returncode == 0
-        assert broken_at_the_end(shop, relay, crashes=0) == []
 
 
 @contextmanager
@@ -69,44 +48,79 @@ def fill(file: Path) -> None:
             return
 
 
-@pytest.mark.parametrize("is_killed", [False, True])
-def test_a_full_disk_loses_and_doubles_nothing(tmp_path: Path, is_killed: bool) -> None:
-    """What was known when the disk was full is in the spill file, so that even a kill then costs nothing."""
-    with small_disk(tmp_path / "disk") as disk, Relay(tmp_path, slowest_answer=0.02) as relay:
-        shop = Shop.opened(disk / "shop", relay.port, contacts=150, connections=8)
-        daemon = shop.daemon("--until-idle")
-        relay.wait_for(20)
-        fill(disk / "filler")
-        said(daemon, _WAITS)
-        before = len(relay.accepted())
-        said(daemon, _WAITS)
-        assert len(relay.accepted()) == before < 150
-        if is_killed:
-            daemon.kill()
-            daemon.communicate()
-        (disk / "filler").unlink()
-        if is_killed:
-            daemon = shop.daemon("--until-idle")
+def meets_a_limit(shop: Shop, relay: Relay) -> None:
+    """A limit for the size of files stops the write-ahead log from growing while messages are under way."""
+    with shop.daemon("--until-idle") as daemon:
+        relay.wait_for_hold()
+        largest = max(file.stat().st_size for file in shop.folder.iterdir())
+        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+        relay.release()
+        nothing_leaves(shop, relay, daemon)
+        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         daemon.communicate(timeout=120)
         assert daemon.returncode == 0
+
+
+def meets_a_full_disk(shop: Shop, relay: Relay, filler: Path, is_killed: bool) -> None:
+    """What was known when the disk was full is in the spill file, so that even a kill then costs nothing."""
+    with shop.daemon("--until-idle") as daemon:
+        relay.wait_for_hold()
+        fill(filler)
+        relay.release()
+        nothing_leaves(shop, relay, daemon)
+        if is_killed:
+            daemon.kill()
+        filler.unlink()
+        daemon.communicate(timeout=120)
+        assert daemon.returncode == (-signal.SIGKILL if is_killed else 0)
+    if is_killed:
+        shop.command("run", "--until-idle")
+
+
+def meets_a_lock(shop: Shop, relay: Relay, is_patient: bool) -> None:
+    """Another process holds the store, within the patience of a transaction or, with little of it, beyond."""
+    daemon = started(shop) if is_patient else started(shop, IMPATIENT)
+    held_at = relay.wait_for_hold()
+    with looked_into(shop) as other:
+        other.isolation_level = None
+        other.execute("BEGIN IMMEDIATE").close()
+        under_way = sum(one.state == "sending" for one in ledger_of(shop).values())
+        relay.release()
+        # What has its intent may still go, and nothing else does.
+        assert relay.wait_for(shop.contacts, seconds=1.0) <= held_at + under_way
+        other.execute("ROLLBACK").close()
+    assert ended(daemon)
+
+
+def nothing_leaves(shop: Shop, relay: Relay, daemon: subprocess.Popen[str]) -> None:
+    """Between the first and the second time that the daemon says so."""
+    said(daemon, _WAITS)
+    before = len(relay.accepted())
+    said(daemon, _WAITS)
+    assert len(relay.accepted()) == before < shop.contacts
+
+
+def test_a_daemon_that_may_not_write_more_goes_on_when_it_may(tmp_path: Path) -> None:
+    with Relay(tmp_path, holds_after=20) as relay:
+        # Enough for a log that is longer than anything else in the folder.
+        shop = Shop.opened(tmp_path / "shop", relay.port, contacts=400, connections=8)
+        meets_a_limit(shop, relay)
+        assert broken_at_the_end(shop, relay, crashes=0) == []
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_full_disk_loses_and_doubles_nothing(tmp_path: Path, is_killed: bool) -> None:
+    with small_disk(tmp_path / "disk") as disk, Relay(tmp_path, holds_after=20) as relay:
+        shop = Shop.opened(disk / "shop", relay.port, contacts=150, connections=8)
+        meets_a_full_disk(shop, relay, disk / "filler", is_killed)
         assert broken_at_the_end(shop, relay, crashes=0) == []
 
 
 @pytest.mark.parametrize("is_patient", [True, False])
 def test_a_store_that_another_process_holds_is_waited_for(tmp_path: Path, is_patient: bool) -> None:
-    """Both within the patience of a transaction and, with little of it, beyond."""
-    with Relay(tmp_path, slowest_answer=0.02) as relay:
+    with Relay(tmp_path, holds_after=20) as relay:
         shop = Shop.opened(tmp_path / "shop", relay.port, contacts=150, connections=8)
-        daemon = started(shop) if is_patient else started(shop, IMPATIENT)
-        relay.wait_for(20)
-        with closing(_SQLITE.connect(shop.store, timeout=60, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE").close()
-            under_way = sum(one.state == "sending" for one in ledger_of(shop).values())
-            held_at = len(relay.accepted())
-            # What has its intent may still go; longer than any answer takes, nothing else does.
-            assert relay.wait_for(150, seconds=1.0) <= held_at + under_way
-            other.execute("ROLLBACK").close()
-        assert ended(daemon)
+        meets_a_lock(shop, relay, is_patient)
         assert broken_at_the_end(shop, relay, crashes=0) == []
 
 

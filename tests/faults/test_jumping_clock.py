@@ -28,12 +28,13 @@ class JumpingClock(SetClock):
         self._now = now
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
-@given(
-    hours=st.lists(st.integers(-48, 48), min_size=2, max_size=8),
-    refused=st.sampled_from([Verdict.DEFERRED, Verdict.UNCERTAIN]),
-)
-def test_nothing_is_sent_before_it_is_due_however_the_clock_jumps(hours: list[int], refused: Verdict) -> None:
+JUMPS = {
+    "hours": st.lists(st.integers(-48, 48), min_size=2, max_size=8),
+    "refused": st.sampled_from([Verdict.DEFERRED, Verdict.UNCERTAIN]),
+}
+
+
+def jumps(hours: list[int], refused: Verdict) -> None:
     with TemporaryDirectory() as folder:
         world = World(Path(folder))
         world.clock = clock = JumpingClock(world.instant("2026-11-30 09:00"))
@@ -55,6 +56,12 @@ def test_nothing_is_sent_before_it_is_due_however_the_clock_jumps(hours: list[in
             daemon.run(Until.DONE_FOR_NOW)
         assert sorted(world.addresses) == ["ada@example.org", "alan@example.org", "grace@example.org"]
         world.store.close()
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(**JUMPS)
+def test_nothing_is_sent_before_it_is_due_however_the_clock_jumps(hours: list[int], refused: Verdict) -> None:
+    jumps(hours, refused)
 
 
 def test_a_relay_that_was_down_is_asked_again_after_the_clock_was_put_back(world: World) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from faults.builds import SABOTAGED, TRUE, Build, BuiltStore
+from faults.crashing import at_every_commit
 from faults.doomed import ended, started
 from faults.invariants import broken_in_between
-from faults.killing import forked_of, killed_again_and_again
 from faults.relay import Relay
 from faults.shop import Shop
 from world import World
@@ -27,10 +27,12 @@ ONE = (
 )
 
 
-def test_a_cursor_in_place_of_intents_does_not_survive_being_killed(tmp_path: Path) -> None:
-    with Relay(tmp_path, seed=7, slowest_answer=0.03) as relay:
-        shop = Shop.opened(tmp_path / "shop", relay.port, contacts=40, connections=8)
-        assert killed_again_and_again(shop, relay, forked_of(SABOTAGED["cursor at fetch"]), kills=2, seed=7) != []
+@pytest.mark.parametrize("name", ["cursor at fetch", "record before the reply"])
+def test_what_was_written_down_too_early_does_not_survive_a_crash(tmp_path: Path, name: str) -> None:
+    """As in test_commit_points.py: at some commit, what counts as sent has not left yet."""
+    with Relay(tmp_path) as relay:
+        fresh = Shop.opened(tmp_path / "shop", relay.port, contacts=3, connections=2)
+        assert any(crash.problems for crash in at_every_commit(fresh, relay, is_before=False, build=SABOTAGED[name]))
 
 
 @pytest.mark.parametrize(("build", "is_honest"), [(TRUE, True), (SABOTAGED["record before the reply"], False)])

@@ -1,0 +1,76 @@
+"""`campaignctl send-test`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from campaignctl.cli.attributes import attributes_of
+from campaignctl.cli.options import (
+    Format,
+    FormatOption,
+    ProjectOption,
+    StoreOption,
+    command_app,
+    opened_project,
+    sound_campaign,
+)
+from campaignctl.cli.screen import say
+from campaignctl.cli.show import document
+from campaignctl.clock import SystemClock
+from campaignctl.errors import WorkFailedError
+from campaignctl.message.metering import TemplateSyntaxProblem
+from campaignctl.message.sandbox import RenderError
+from campaignctl.ports import Verdict
+from campaignctl.publishing import frozen
+from campaignctl.trying_out import sent, trial_message
+from campaignctl.wiring import email_channel, opened_store, store_path, where_messages_go
+
+app = command_app()
+
+
+@app.command()
+def send_test_command(
+    file: Annotated[Path, typer.Argument(help="The campaign's file.")],
+    step: Annotated[str, typer.Argument(help="The id of an e-mail step.")],
+    to: Annotated[str, typer.Option("--to", metavar="ADDRESS", help="Who gets it.")],
+    contact: Annotated[
+        str | None, typer.Option("--contact", help="Whose message it is, by key; any member's otherwise.")
+    ] = None,
+    format_: FormatOption = Format.TEXT,
+    project: ProjectOption = None,
+    store: StoreOption = None,
+) -> None:
+    """
+    Send one message through the project's mail server, to see how it arrives.
+
+    Its subject is marked; the store knows nothing of it, and its links
+    unsubscribe nobody.
+
+    Example: campaignctl send-test campaigns/welcome.yaml welcome --to ada@example.org
+    """
+    opened = opened_project(project, file)
+    clock = SystemClock()
+    with opened_store(store_path(opened, store), clock) as the_store:
+        campaign, files = sound_campaign(file, opened, attributes_of(the_store))
+        version = frozen(campaign, opened.project, files)
+        try:
+            with the_store.reading() as ledger:
+                message = trial_message(ledger, version, step, to, contact, clock.now())
+        except (RenderError, TemplateSyntaxProblem) as failure:
+            raise WorkFailedError("C404", str(failure), "mend the template, or give the contact the value") from failure
+    say(f"messages go to {where_messages_go(opened)}")
+    channel = email_channel(opened)
+    try:
+        outcome = sent(channel, message)
+    finally:
+        channel.close()
+    if outcome.verdict is not Verdict.SENT:
+        what = f"{outcome.verdict}: {outcome.detail or outcome.reason}"
+        raise WorkFailedError("D104", f"the test message was not taken ({what})", "see `campaignctl doctor`")
+    if format_ is Format.JSON:
+        document(step=step, to=message.recipient, detail=outcome.detail)
+    else:
+        print(f"A test of `{step}` was sent to {message.recipient}.")

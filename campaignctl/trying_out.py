@@ -1,0 +1,54 @@
+"""One message through the real channel, to somebody who wants to see it: marked as a test, and not counted."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import Final
+
+from campaignctl.campaign.version import Version
+from campaignctl.errors import RefusedError, UsageError
+from campaignctl.message.address import normal_address
+from campaignctl.ports import Channel, Outcome, Outgoing
+from campaignctl.rehearsal import previewed, some_member
+from campaignctl.store.ledger import SqlLedger
+from campaignctl.store.tracing import suppression_of
+
+_SUBJECT: Final = b"\r\nSubject: "
+_MARK: Final = b"[Test] "
+_HEADER: Final = b"X-Campaignctl-Test: yes\r\n"
+
+
+def trial_message(
+    ledger: SqlLedger, version: Version, step: str, to: str, contact: str | None, now: datetime
+) -> Outgoing:
+    """
+    The message of *step* as one contact would get it (any member, unless one is named), addressed to somebody else.
+
+    It has a Message-ID of its own and a marked subject, and its links are
+    those of a preview: nobody is unsubscribed by a click.
+
+    Raises:
+        UsageError: *to* is no address.
+        RefusedError: there is no such step or contact, or the address is suppressed.
+        RenderError: the template cannot be filled in.
+    """
+    address = normal_address(to)
+    if address is None:
+        raise UsageError("U107", f"`{to}` is no e-mail address", "write it like `ada@example.org`")
+    if found := suppression_of(ledger.connection, address):
+        raise RefusedError(
+            "P119", f"`{address}` is suppressed ({found.reason}), and is never written to", "name another address"
+        )
+    key = contact or some_member(ledger, version, now)
+    message = previewed(ledger, version, step, key, now, address=address, seed=secrets.token_hex(8))
+    before, subject, after = message.content.partition(_SUBJECT)
+    return Outgoing(f"test/{step}/{key}", message.envelope_sender, address, _HEADER + before + subject + _MARK + after)
+
+
+def sent(channel: Channel, message: Outgoing) -> Outcome:
+    """Hand *message* over, and wait until it is known what became of it."""
+    outcomes = [*channel.exchange([message])]
+    while not outcomes:
+        outcomes += channel.exchange([])
+    return outcomes[0]
