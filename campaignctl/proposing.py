@@ -73,7 +73,7 @@ def proposed(
         RefusedError: it needs what this version of the program cannot do.
     """
     refuse_missing(version.campaign)
-    live = ledger.campaign_named(version.campaign.campaign)
+    live = ledger.campaign_named(version.name)
     if version.campaign.every is not None and starts_now:
         raise RefusedError(
             "P124",
@@ -89,7 +89,7 @@ def proposed(
 
 
 def _creation(version: Version, safety_delay: timedelta, now: datetime, starts_now: bool) -> Proposal:
-    shown = version if version.campaign.every is None else next_occurrence(version, now)
+    shown = next_occurrence(version, now)
     planned = planned_steps(shown, now, safety_delay, now + safety_delay if starts_now else None)
     changes = tuple(_of_new_step(step, now) for step in planned)
     action = Action.REFUSED if any(change.is_refused for change in changes) else Action.CREATE
@@ -147,11 +147,13 @@ def _standing(live: LiveCampaign, ledger: SqlLedger) -> Standing:
 
 def next_occurrence(version: Version, now: datetime, skipped: Collection[datetime] = ()) -> Version:
     """
-    The campaign that a recurring one will be at its next start.
+    The campaign that a recurring one will be at its next start; another one as it is.
 
     Raises:
         RefusedError: no start is to come.
     """
+    if version.campaign.every is None:
+        return version
     start = next(starts_of(version, now, skipped), None)
     if start is None:
         raise RefusedError(

@@ -94,7 +94,7 @@ def publish(
         if not _is_the_same(shown, proposal):
             raise RefusedError(
                 "P123",
-                f"somebody was quicker: `{version.campaign.campaign}` is not as it was when this was compared with it",
+                f"somebody was quicker: `{version.name}` is not as it was when this was compared with it",
                 "see `campaignctl plan`, and publish again",
             )
         if proposal.action is Action.NONE:
@@ -159,7 +159,7 @@ def write(
     done = "extended" if proposal.action is Action.EXTEND else "published"
     if state is CampaignState.PENDING_APPROVAL:
         done = "proposed"
-    ledger.note(done, ledger.known_campaign(version.campaign.campaign), detail, now, actor)
+    ledger.note(done, ledger.known_campaign(version.name), detail, now, actor)
 
 
 def publication_of(proposal: Proposal, now: datetime) -> Publication:
@@ -170,7 +170,7 @@ def publication_of(proposal: Proposal, now: datetime) -> Publication:
     # Of a series that is over, no step is to come.
     starts_at = next((step.started_at or step.effective_at for step in proposal.steps), None)
     return Publication(
-        campaign=proposal.version.campaign.campaign,
+        campaign=proposal.version.name,
         version=_number(proposal) + is_new,
         state=CampaignState.ACTIVE if is_active or live is None else live.state,
         starts_at=starts_at or now,

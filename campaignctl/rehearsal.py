@@ -130,8 +130,6 @@ def previewed(
     settings = version.content.contacts
     own = values.get(settings.email) if settings.email else None
     candidate = Candidate(row.id, contact_key, address or (None if own is None else str(own)), values, now, 0)
-    trial = LiveCampaign(
-        0, version.campaign.campaign, contacts.name, seed, 0, CampaignState.ACTIVE, now, None, None, None, ()
-    )
+    trial = LiveCampaign(0, version.name, contacts.name, seed, 0, CampaignState.ACTIVE, now, None, None, None, ())
     keys = ledger.signing_keys() or [(0, b"a preview before the first key")]
     return Messages(version, Signer(*keys[0])).render(trial, step, candidate)

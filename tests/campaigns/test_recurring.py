@@ -15,7 +15,8 @@ from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.pausing import pause, resume
 from campaignctl.planning import planned
 from campaignctl.ports import LiveCampaign, Verdict
-from campaignctl.proposing import proposed
+from campaignctl.proposing import next_occurrence, proposed
+from campaignctl.publishing import publish
 from campaignctl.recurring import coming_starts, skip
 from campaignctl.rehearsal import audience
 from campaignctl.store.checks.check import check_store
@@ -663,3 +664,15 @@ def test_the_store_is_not_whole_where_an_occurrence_does_not_fit(world: World, d
     with world.store.reading() as ledger:
         (found,) = [check for check in check_store(ledger) if check.name == "series"]
     assert any(said in each for each in found.found)
+
+
+def test_an_occurrence_can_be_tried_out_by_itself(world: World) -> None:
+    """What simulates a recurring campaign runs its next occurrence, as an ordinary campaign."""
+    world.at("2026-12-01 12:00")
+    world.contacts()
+    raw = world.fast.version(world.write("campaign.yaml", digest()))
+    alone = next_occurrence(raw, world.clock.now())
+    publish(world.store, alone, world.project.project, seed="s", actor="ada", now=world.clock.now())
+    world.run_until("2026-12-31 12:00")
+    assert left(world) == ["12-07 08:00"]
+    assert news(world, "2026-12-07").state is CampaignState.COMPLETED
