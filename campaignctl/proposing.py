@@ -112,13 +112,14 @@ def _change(
     live: LiveCampaign, ledger: SqlLedger, version: Version, safety_delay: timedelta, now: datetime
 ) -> Proposal:
     published = ledger.version(live, live.version)
-    changes = edits(published, version, _standing(live, ledger), now) or _refused_anyway(live)
+    changes = edits(published, version, _standing(live, ledger, version, now), now) or _refused_anyway(live)
     retimed = frozenset(str(each.step) for each in changes if each.field in ("at", "step") and each.after is not None)
+    action, earliest = _action(live, changes), now + safety_delay
     if live.is_series and version.campaign.every is not None:
-        steps = _steps_of_series(live, ledger, version, now, now + safety_delay if changes else None)
+        steps = _steps_of_series(live, ledger, version, now, earliest, action)
     else:
-        steps = tuple(steps_after(live, version, retimed, now + safety_delay)) if changes else live.steps
-    return Proposal(version, _action(live, changes), tuple(changes), steps, retimed, live, now + safety_delay)
+        steps = tuple(steps_after(live, version, retimed, earliest)) if changes else live.steps
+    return Proposal(version, action, tuple(changes), steps, retimed, live, earliest)
 
 
 def _refused_anyway(live: LiveCampaign) -> list[Change]:
@@ -137,8 +138,11 @@ def _action(live: LiveCampaign, changes: list[Change]) -> Action:
     return Action.EXTEND if is_extended else Action.UPDATE
 
 
-def _standing(live: LiveCampaign, ledger: SqlLedger) -> Standing:
+def _standing(live: LiveCampaign, ledger: SqlLedger, version: Version, now: datetime) -> Standing:
     begun = frozenset(step.name for step in live.steps if step.has_begun)
+    if live.is_series and live.state is CampaignState.COMPLETED and not _has_start(version, now):
+        # What is over stays as it was, and is no reason to refuse what only the project says.
+        begun = frozenset(step.id for step in every_step(version.campaign.steps))
     return Standing(live.state, live.started_at is not None, begun, ledger.former_verbs(live))
 
 
@@ -162,13 +166,19 @@ def next_occurrence(version: Version, now: datetime, skipped: Collection[datetim
     return occurrence(version, start, next(names_of(version.name, start, rule_of(version).every)))
 
 
+def _has_start(version: Version, now: datetime) -> bool:
+    return version.campaign.every is not None and next(starts_of(version, now), None) is not None
+
+
 def _steps_of_series(
-    live: LiveCampaign, ledger: SqlLedger, version: Version, now: datetime, earliest: datetime | None
+    live: LiveCampaign, ledger: SqlLedger, version: Version, now: datetime, earliest: datetime, action: Action
 ) -> tuple[LiveStep, ...]:
     """The steps of the next occurrence as they would stand; as they stand where nothing is changed."""
     waiting = not_begun(ledger, live)
-    if earliest is None:
+    if action is Action.NONE:
         return waiting[0].steps if waiting else ()
+    if action is Action.REFUSED and not _has_start(version, now):
+        return ()
     made = next_occurrence(version, now, ledger.skipped_starts(live))
     same = next((each for each in waiting if each.name == made.name), None)
     if same is None:

@@ -13,6 +13,7 @@ from campaignctl.cli.show import document, table
 from campaignctl.cli.waiting import print_waiting, waiting_document
 from campaignctl.engine.occurring import rule_of
 from campaignctl.flow.occurrences import Recurrence
+from campaignctl.flow.states import StepState
 from campaignctl.ports import LiveCampaign
 from campaignctl.recurring import Coming, coming_starts
 from campaignctl.store.approvals import Waiting
@@ -63,7 +64,13 @@ def series_document(status: SeriesStatus) -> None:
             for each in status.starts
         ],
         occurrences=[
-            {"campaign": each.name, "state": each.state, "starts_at": each.starts_at, "members": each.members}
+            {
+                "campaign": each.name,
+                "state": each.state,
+                "starts_at": each.starts_at,
+                "members": each.members,
+                "held": _held(each),
+            }
             for each in status.occurrences
         ],
     )
@@ -86,8 +93,15 @@ def show_series(status: SeriesStatus) -> None:
     if shown:
         print()
         table(["occurrence", "state", "start", "members"], [_occurrence_row(each, rule) for each in shown])
+    for each in shown:
+        if _held(each):
+            say(f"\n{each.name} waits for a person: see campaignctl status {each.name}")
     if left_out:
         say(f"{len(left_out)} more have ended; see campaignctl list")
+
+
+def _held(each: LiveCampaign) -> bool:
+    return any(step.state is StepState.HELD for step in each.steps)
 
 
 def _start_row(coming: Coming, rule: Recurrence) -> tuple[Any, ...]:
@@ -95,4 +109,5 @@ def _start_row(coming: Coming, rule: Recurrence) -> tuple[Any, ...]:
 
 
 def _occurrence_row(each: LiveCampaign, rule: Recurrence) -> tuple[Any, ...]:
-    return each.name, each.state, each.starts_at and wall_text(each.starts_at, rule.zone), each.members
+    state = "held" if _held(each) else each.state
+    return each.name, state, each.starts_at and wall_text(each.starts_at, rule.zone), each.members

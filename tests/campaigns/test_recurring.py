@@ -288,6 +288,28 @@ def test_the_same_file_again_changes_nothing(world: World) -> None:
     assert not world.publish(until("2026-12-10")).is_new
 
 
+def test_a_series_that_is_over_is_no_concern_of_a_change_of_the_project(world: World) -> None:
+    world.at("2026-12-01 12:00")
+    world.contacts()
+    world.publish(until("2026-12-10"))
+    world.run_until("2026-12-11 12:00")
+    world.write("campaignctl.yaml", PROJECT.replace("news@shop", "hello@shop"))
+    assert not world.publish(until("2026-12-10")).is_new
+    with pytest.raises(RefusedError) as refused:
+        world.publish(until("2026-12-10").replace("News", "Fresh news"))
+    assert refused.value.code == "P120"
+
+
+def test_an_end_that_is_past_does_not_end_a_series(world: World) -> None:
+    world.at("2026-12-01 12:00")
+    world.contacts()
+    world.publish(digest())
+    with pytest.raises(RefusedError) as refused:
+        world.publish(until("2026-11-30"))
+    assert refused.value.code == "P140"
+    assert list(occurrences(world)) == ["digest@2026-12-07"]
+
+
 def test_a_series_that_is_over_goes_on_with_a_later_end(world: World) -> None:
     world.at("2026-12-01 12:00")
     world.contacts()

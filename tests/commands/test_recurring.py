@@ -88,9 +88,18 @@ def test_the_documents_of_a_series_keep_the_keys_of_all_campaigns(
         "skipped": False,
     }
     assert status["occurrences"] == [
-        {"campaign": "digest@<day>", "state": "active", "starts_at": "<day>T08:00:00Z", "members": None}
+        {"campaign": "digest@<day>", "state": "active", "starts_at": "<day>T08:00:00Z", "members": None, "held": False}
     ]
     assert document("plan digest.yaml", capsys)["every"] == "0 9 29 2 *"
+
+
+def test_an_occurrence_that_waits_for_a_person_says_so(shop: World, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["publish", "digest.yaml", "--yes"])
+    with shop.store.writing() as ledger:
+        (occurrence,) = ledger.occurrences(ledger.known_campaign("digest"))
+        ledger.step_held(occurrence.step("news"), "too_late")
+    assert "digest@<day>  held" in called("status digest", capsys)[1]
+    assert document("status digest", capsys)["occurrences"][0]["held"]
 
 
 def test_a_start_is_skipped_and_taken_back(shop: World, capsys: pytest.CaptureFixture[str]) -> None:
