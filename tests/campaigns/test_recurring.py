@@ -65,6 +65,10 @@ def test_every_monday_is_a_campaign_of_its_own(world: World) -> None:
     assert (done.campaign, done.version, done.starts_at) == ("digest", 1, world.instant("2026-12-07 09:00"))
     assert occurrences(world) == {"digest@2026-12-07": "active"}
 
+    # When it starts, the one after it is there
+    world.run_until("2026-12-07 09:00")
+    assert list(occurrences(world)) == ["digest@2026-12-07", "digest@2026-12-14"]
+
     world.run_until("2026-12-14 12:00")
     assert left(world) == ["12-07 08:00", "12-14 08:00"]
     assert occurrences(world) == {

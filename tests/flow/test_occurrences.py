@@ -54,6 +54,12 @@ def test_starts_in_the_hour_that_is_left_out_come_together_with_those_after_it()
     assert half_hours == ["2027-03-28 01:00", "2027-03-28 01:30", "2027-03-28 02:00", "2027-03-28 02:30"]
 
 
+def test_of_two_starts_that_come_to_one_instant_the_time_that_exists_names_it() -> None:
+    rule = Recurrence(Cron.parse("30 2,3 28 3 *"), PARIS)
+    (start,) = rule.up_to(datetime(2027, 3, 27, tzinfo=UTC), datetime(2027, 3, 29, tzinfo=UTC))
+    assert start == Start(datetime(2027, 3, 28, 1, 30, tzinfo=UTC), datetime(2027, 3, 28, 3, 30))
+
+
 def test_the_last_day_and_the_last_moment_belong_to_the_starts() -> None:
     mondays = ["2026-12-07 08:00", "2026-12-14 08:00"]
     assert starts("0 9 * * MON", "2026-12-01 00:00", 9, until="2026-12-14") == mondays
