@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import cohorts, importing, machine, plans, sending, startup
+from bench import cohorts, importing, machine, plans, sending, simulation, startup
 from bench.results import Section
 
 BENCHMARKS = {
@@ -23,6 +23,7 @@ BENCHMARKS = {
     "importing": importing.measure,
     "cohorts": cohorts.measure,
     "plans": plans.measure,
+    "simulation": simulation.measure,
     "sending": sending.measure,
 }
 

@@ -142,7 +142,7 @@ def _prepare(before: Path, started: Path, contacts: int) -> None:
 
 
 def fill(ledger: SqlLedger, contacts: int) -> None:
-    """A list of so many contacts, a quarter of them in each of four countries."""
+    """A list of so many contacts with five attributes, a quarter of them in each of four countries."""
     types = {"email": AttributeType.TEXT, "country": AttributeType.TEXT, "spent": AttributeType.INTEGER}
     types["engaged"] = AttributeType.BOOLEAN
     add_attributes(ledger.connection, ensure_list(ledger.connection, "customers", "id"), types)

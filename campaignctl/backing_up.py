@@ -39,7 +39,7 @@ def back_up(store: Database, file: Path, *, may_replace: bool = False) -> Copy:
     """
     _refuse_present(store, file, may_replace=may_replace)
     with _unfinished(file) as copy:
-        _copy(store, copy)
+        copy_pages(store, copy)
         _prove(open_to_look(copy))
         _finish(copy, file)
         return Copy(file, file.stat().st_size)
@@ -55,7 +55,7 @@ def back_up_as_it_is(store: Database, file: Path) -> Copy:
     """
     _refuse_present(store, file, may_replace=False)
     with _unfinished(file) as copy:
-        _copy(store, copy)
+        copy_pages(store, copy)
         with closing(open_as_it_is(copy)) as database, database.reading() as connection:
             found = [said for said in connection.exec_driver_sql("PRAGMA integrity_check").scalars() if said != "ok"]
             found += [f"a row of `{row.table}`" for row in connection.exec_driver_sql("PRAGMA foreign_key_check")]
@@ -96,7 +96,8 @@ def _unwritable(file: Path, why: str) -> WorkFailedError:
     return WorkFailedError("S110", f"`{file}` cannot be written: {why}", "check the folder and the room on its disk")
 
 
-def _copy(store: Database, copy: Path) -> None:
+def copy_pages(store: Database, copy: Path) -> None:
+    """Copy *store* into the empty file *copy*, as it is at this moment."""
     driver = sqlite_module()
     held = store.engine.raw_connection()
     source: Any = held.driver_connection

@@ -46,14 +46,20 @@ class FastTime:
         )
 
     def publish(
-        self, file: Path, *, starts_now: bool = False, is_live: bool = False, extends: bool = False
+        self,
+        file: Path,
+        *,
+        starts_now: bool = False,
+        is_live: bool = False,
+        extends: bool = False,
+        seed: str = "demo",
     ) -> Publication:
         """Publish a campaign file that has no errors."""
         return publish(
             self.store,
             self.version(file),
             self.project.project,
-            seed="demo",
+            seed=seed,
             actor="demo",
             now=self.clock.now(),
             consent=Consent(is_live, extends, starts_now),

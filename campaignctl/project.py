@@ -167,6 +167,10 @@ class Project(Model):
         description="Rules for every message.",
     )
 
+    def without_approval(self) -> Project:
+        """The same project, which asks nobody: for trials that nobody else sees."""
+        return self.model_copy(update={"approval": Approval(required=False)})
+
 
 @dataclass(frozen=True)
 class ProjectFile:

@@ -14,8 +14,9 @@ from pydantic_core import core_schema as core
 from campaignctl.campaign.fields import duration_text
 from campaignctl.campaign.model import Campaign, SingleSend
 from campaignctl.project import Project
+from campaignctl.testing.scenario import ScenarioFile
 
-Kind = Literal["campaign", "project"]
+Kind = Literal["campaign", "project", "scenario"]
 
 # Unions that stand in many places get a name, by the first model in them.
 _NAMED_UNIONS: Final = {"#/$defs/AttributeCondition": "Condition", "#/$defs/EmailStep": "Step"}
@@ -24,7 +25,7 @@ _VARIABLE: Final = r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\}"
 
 def schema_text(kind: Kind) -> str:
     """The schema of a kind of file (JSON Schema, draft 2020-12), the same at every call."""
-    described: Any = Campaign | SingleSend if kind == "campaign" else Project
+    described: Any = {"campaign": Campaign | SingleSend, "project": Project, "scenario": ScenarioFile}[kind]
     schema = TypeAdapter(described).json_schema(by_alias=True, schema_generator=_Schemas)
     named: dict[str, Any] = {}
     schema = _with_named_unions(schema, named)

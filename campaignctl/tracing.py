@@ -224,6 +224,7 @@ _STEP_REASONS: Final = {
     "too_late": "it could not run in time, because nothing was running",
     "bounces": "too many of its first messages bounced",
     "complaints": "too many called it spam",
+    "render_error": "a value cannot be filled in for one of its contacts",
     "stopped": "the campaign was stopped",
 }
 _DELIVERIES: Final[Mapping[tuple[DeliveryState, str | None], str]] = {

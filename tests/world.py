@@ -144,13 +144,16 @@ class World:
 
     def daemon(self, *, may_repeat: bool = True, store: Store | None = None, signer: Signer | None = None) -> Daemon:
         """A daemon that has just been started; on *store* where the test watches it."""
+        return Daemon(self.engine(may_repeat=may_repeat, store=store, signer=signer), self.clock, self.reports.append)
+
+    def engine(self, *, may_repeat: bool = True, store: Store | None = None, signer: Signer | None = None) -> Engine:
+        """What a daemon runs."""
         epoch = self.store.begin_epoch("test", 1, self.clock.now())
         take_over(self.store, self.spill, epoch, may_repeat, self.clock)
         return_path = return_path_of(self.project, self.store, self.clock)
         rules = replace(SendingRules.of(self.project.project, return_path), may_repeat=may_repeat)
         used = store or self.store
-        engine = Engine(used, Dispatcher(used, self.email, epoch, rules, self.spill), signer)
-        return Daemon(engine, self.clock, self.reports.append)
+        return Engine(used, Dispatcher(used, self.email, epoch, rules, self.spill), signer)
 
     def run_until(self, wall: str, daemon: Daemon | None = None) -> None:
         """Let time pass to this moment, with a daemon at work."""

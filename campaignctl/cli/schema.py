@@ -18,6 +18,7 @@ class Kind(StrEnum):
 
     CAMPAIGN = "campaign"
     PROJECT = "project"
+    SCENARIO = "scenario"
 
 
 @app.command()

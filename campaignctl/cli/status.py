@@ -111,6 +111,8 @@ def status_command(
 _REASONS = {
     "too_late": "it could not run in time, because nothing was running; `campaignctl resume` lets it run all the same",
     "complaints": "too many called its message spam; `campaignctl resume` lets it go on all the same",
+    "render_error": "a value cannot be filled in for one of its contacts (see `campaignctl history`); publish it"
+    " mended, and let it run with `campaignctl resume`",
     "bounces": "too many of its first messages bounced; `campaignctl resume` lets it go on all the same",
     "stopped": "the campaign was stopped before",
 }

@@ -58,7 +58,7 @@ def import_events(store: SqlStore, source: Source, now: datetime, *, is_trial: b
     Raises:
         WorkFailedError: the file cannot be read, or a line of it is no event.
     """
-    return bring_in(store, _events_in(source), now, is_trial=is_trial)
+    return bring_in(store, events_in(source), now, is_trial=is_trial)
 
 
 def bring_in(store: SqlStore, rows: Iterator[Row], now: datetime, *, is_trial: bool = False) -> EventReport:
@@ -89,7 +89,8 @@ def bring_in(store: SqlStore, rows: Iterator[Row], now: datetime, *, is_trial: b
     return EventReport(read, outcomes, newly_suppressed)
 
 
-def _events_in(source: Source) -> Iterator[Row]:
+def events_in(source: Source) -> Iterator[Row]:
+    """The events of a file, in order."""
     _, text = open_text(source)
     text.reconfigure(newline="\n")
     with text, source.translated():

@@ -43,6 +43,7 @@ class Dispatched:
 
     sent: int = 0
     finished: int = 0
+    has_moved: bool = False  # something was claimed, skipped or put off
     troubles: list[str] = field(default_factory=list)
     paused: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
@@ -75,6 +76,7 @@ class _Turn:
     queue: StepQueue
     prepared: list[_Prepared]
     later: list[tuple[Candidate, datetime]]
+    has_moved: bool = False  # something of it was claimed, skipped or put off
 
 
 class Dispatcher:
@@ -100,6 +102,7 @@ class Dispatcher:
         self._flights: dict[str, _Flight] = {}
         self._landed: list[_Landed] = []
         self._is_spilled = False
+        self._has_moved = False  # something, in the last round
         self._down_until: datetime | None = None
         self._troubles_in_a_row = 0
 
@@ -145,7 +148,9 @@ class Dispatcher:
             is_out_of_patience = ends_at is not None and at >= ends_at
             outcomes = self._channel.abandon() if is_out_of_patience else self._channel.exchange(outgoing, _PATIENCE)
             self._take_in(outcomes, now(), done)
-            if not outcomes and not self._flights:
+            done.has_moved = done.has_moved or self._has_moved
+            # A round may have found nobody to write to; then the next ones are asked about.
+            if not outcomes and not self._flights and not self._has_moved:
                 break
         if failure is not None:
             raise failure
@@ -166,6 +171,7 @@ class Dispatcher:
 
     def _round(self, queues: Sequence[StepQueue], now: datetime, done: Dispatched) -> list[Outgoing]:
         """Record what has finished and claim what goes next, in one transaction."""
+        self._has_moved = False
         turns = list(self._turns(queues, now))
         if not turns and not self._landed:
             return []
@@ -183,6 +189,7 @@ class Dispatcher:
             raise
         # From here on the intents are on the disk, and the results as well.
         self._landed = []
+        self._has_moved = any(turn.has_moved for turn in turns)
         if self._is_spilled:
             self._keep_aside()
         for turn in turns[len(granted) :]:
@@ -246,18 +253,19 @@ class Dispatcher:
         queue, cohort = turn.queue, turn.queue.cohort
         if turn.later:
             ledger.put_off(cohort, turn.later)
-            queue.has_moved = True
+            turn.has_moved = True
         for candidate, failure in turn.prepared:
             if isinstance(failure, RenderError):
                 ledger.skip(cohort, candidate, "render_error", str(failure), now)
-                queue.has_moved = True
+                turn.has_moved = True
         ready = [(candidate, message) for candidate, message in turn.prepared if isinstance(message, Outgoing)]
         claims = ledger.claim(cohort, [candidate for candidate, _ in ready], self._epoch, now, self._rules.cap)
         granted = []
         for (candidate, message), claim in zip(ready, claims, strict=True):
-            queue.has_moved = queue.has_moved or claim is not Claim.REFUSED
+            turn.has_moved = turn.has_moved or claim is not Claim.REFUSED
             if claim is Claim.GRANTED:
                 granted.append((candidate, message))
+        queue.has_moved = queue.has_moved or turn.has_moved
         self._throttle.used(_CHANNEL, self._rules.rate, len(granted), now)
         self._throttle.used(_rate_name(queue), queue.rate, len(granted), now)
         return granted

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from campaignctl.campaign.steps.union import RunnableStep
 from campaignctl.engine.breaker import is_complained_about
 from campaignctl.engine.carry_out import carry_out
-from campaignctl.engine.dispatch import Dispatcher
+from campaignctl.engine.dispatch import Dispatched
 from campaignctl.engine.lateness import Late, verdict_on
 from campaignctl.engine.messages import Messages
 from campaignctl.engine.occurring import NOTHING_MISSING, Missing, make, missing
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.flow.tree import Stop, stops
 from campaignctl.message.links import Signer
+from campaignctl.message.sandbox import RenderError
 from campaignctl.ports import Cohort, Ledger, LiveCampaign, LiveStep, Store
 
 # After so long a pass looks whether other steps have become due.
@@ -35,13 +36,14 @@ class TickReport:
     made: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     sent: int = 0
+    has_moved: bool = False  # deliveries were claimed, skipped or put off
     paused: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     wake_at: datetime | None = None
 
     @property
     def did_something(self) -> bool:
-        return bool(self.started or self.finished or self.made or self.held or self.sent)
+        return bool(self.started or self.finished or self.made or self.held or self.sent or self.has_moved)
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,33 @@ class _Due:
     at: datetime
 
 
+class _CannotBeDoneError(Exception):
+    """A value that a step gives to contacts cannot be filled in for one of them: the transaction is taken back."""
+
+    def __init__(self, due: _Due, failure: RenderError) -> None:
+        super().__init__(str(failure))
+        self.due = due
+
+
+class Sending(Protocol):
+    """What sends the deliveries of steps: the dispatcher, or a simulation of it."""
+
+    @property
+    def down_until(self) -> datetime | None: ...
+    def settle(self, now: datetime) -> None: ...
+    def send(
+        self,
+        work: Sequence[tuple[Cohort, Messages]],
+        now: Callable[[], datetime],
+        is_ending: Callable[[], bool],
+        until: datetime,
+    ) -> Dispatched: ...
+
+
 class Engine:
     """Runs campaigns: knows the store and the channel, and is told the time."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher, signer: Signer | None = None) -> None:
+    def __init__(self, store: Store, dispatcher: Sending, signer: Signer | None = None) -> None:
         """*signer* makes the links of messages, where the project has an address for them."""
         self._store = store
         self._signer = signer
@@ -146,12 +171,24 @@ class Engine:
             with self._store.reading() as ledger:
                 if self._first_due(campaign.name, now, ledger) is None:
                     return
-            with self._store.writing() as ledger:
-                # Asked again under the lock: somebody may have paused or changed the campaign.
-                due = self._first_due(campaign.name, now, ledger)
-                if due is None:
-                    return
-                self._begin(due, ledger, now, report)
+            try:
+                with self._store.writing() as ledger:
+                    # Asked again under the lock: somebody may have paused or changed the campaign.
+                    due = self._first_due(campaign.name, now, ledger)
+                    if due is None:
+                        return
+                    self._begin(due, ledger, now, report)
+            except _CannotBeDoneError as failure:
+                self._hold(failure, now, report)
+
+    def _hold(self, failure: _CannotBeDoneError, now: datetime, report: TickReport) -> None:
+        """Nothing of the step was done, and a person has to look: it can still be changed."""
+        campaign, step = failure.due.campaign, failure.due.step
+        with self._store.writing() as ledger:
+            if ledger.step_held(step, "render_error"):
+                detail = {"step": step.name, "reason": "render_error", "said": str(failure)}
+                ledger.note("step_held", campaign, detail, now)
+                report.held.append(f"{campaign.name}/{step.name}")
 
     def _first_due(self, name: str, now: datetime, ledger: Ledger) -> _Due | None:
         campaign = ledger.campaign_named(name)
@@ -183,11 +220,15 @@ class Engine:
             ledger.note("started", campaign, {"members": count}, now)
         cohort = Cohort(campaign, step, version, stop.turn)
         ledger.step_started(step, campaign.version, due.at, ledger.cohort_size(cohort), now)
-        report.started.append(named)
         runnable = stop.step
         if not isinstance(runnable, RunnableStep):
             raise TypeError(f"`{step.verb}` was published, and this version cannot run it")
-        if carry_out(runnable.effect(), cohort, ledger, messages, now):
+        try:
+            is_over = carry_out(runnable.effect(), cohort, ledger, messages, now)
+        except RenderError as failure:
+            raise _CannotBeDoneError(due, failure) from failure
+        report.started.append(named)
+        if is_over:
             ledger.step_finished(step, now)
             report.finished.append(named)
 
@@ -221,6 +262,7 @@ class Engine:
         if work:
             done = self._dispatcher.send(work, now, is_ending, at + _SLICE)
             report.sent += done.sent
+            report.has_moved = report.has_moved or done.has_moved
             report.troubles += done.troubles
             report.paused += done.paused
             report.held += done.held

@@ -18,6 +18,7 @@ from campaignctl.message.content import Attachment, EmailContent, Recipient, Ren
 from campaignctl.message.headers import encoded, is_url, mailbox_text, one_line
 from campaignctl.message.links import StepLinks
 from campaignctl.message.parts import Names, TextPart
+from campaignctl.message.proof import Proof, Types, proof_of
 from campaignctl.message.sandbox import CompiledTemplate, RenderError, contact_names, safe_link
 from campaignctl.message.skeleton import Known, UnusualError, skeleton_of
 
@@ -64,6 +65,8 @@ class EmailTemplate:
         self._text = TextPart(text, self._constants, is_spliced=is_spliced)
         self._html = None if html is None else TextPart(html, self._constants, is_spliced=is_spliced)
         self._frame = _frame(self._text, self._html, content.attachments)
+        parts = [self._subject, *(header for *_, header in self._headers), self._text, self._html]
+        self._templates = [part.template for part in parts if part is not None]
         self._fixed_head(surroundings)
 
     def _fixed_head(self, surroundings: Surroundings) -> None:
@@ -76,6 +79,10 @@ class EmailTemplate:
         domain = self._sender.address.rpartition("@")[2]
         self._from += f"List-Id: <{surroundings.list_name}.{surroundings.project}.{domain}>\r\nTo: "
         self._fixed_lines = self._from.count("\r\n") - self._from.count("\r\n ") + 6 + len(self._headers)
+
+    def proof(self, types: Types) -> Proof | None:
+        """For whom this message can be made, of contacts with attributes of these types; None if nobody can tell."""
+        return proof_of(self._templates, self._constants, types)
 
     def render(self, recipient: Recipient) -> RenderedEmail:
         """
@@ -156,8 +163,8 @@ class HeaderText:
     """The template of a header's value."""
 
     def __init__(self, name: str, source: str, constants: Known, *, is_spliced: bool) -> None:
-        self._template = CompiledTemplate(name, source, is_html=False)
-        self._skeleton = skeleton_of(self._template, constants) if is_spliced else None
+        self.template = CompiledTemplate(name, source, is_html=False)
+        self._skeleton = skeleton_of(self.template, constants) if is_spliced else None
 
     def filled(self, known: Known, names: Names) -> str:
         """
@@ -171,7 +178,7 @@ class HeaderText:
                 return one_line(self._skeleton.joined([str(slot(known)) for slot in self._skeleton.slots]))
             except UnusualError:
                 pass
-        return one_line(self._template.render(names()))
+        return one_line(self.template.render(names()))
 
 
 class _Names:

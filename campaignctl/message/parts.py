@@ -39,7 +39,7 @@ class TextPart:
     """
 
     def __init__(self, template: CompiledTemplate, constants: Known, *, is_spliced: bool) -> None:
-        self._template = template
+        self.template = template
         self._is_html = template.is_html
         self._encoding = best_encoding(template.source)
         self._skeleton = skeleton_of(template, constants) if is_spliced else None
@@ -67,11 +67,11 @@ class TextPart:
             RenderError: the template cannot be filled in.
         """
         if self._skeleton is None:
-            return self._whole(self._template.render(names()))
+            return self._whole(self.template.render(names()))
         try:
             return self._spliced(known) or self._whole(self._joined(self._skeleton, known))
         except UnusualError:
-            return self._whole(self._template.render(names()))
+            return self._whole(self.template.render(names()))
 
     def _spliced(self, known: Known) -> str | None:
         """The encoded texts with the values between them; None where a value could change more than its own place."""

@@ -74,7 +74,7 @@ def skeleton_of(template: CompiledTemplate, constants: Known) -> Skeleton | None
             if isinstance(part, nodes.TemplateData):
                 texts[-1] += part.data
                 continue
-            fixed = _constant(part, template.sandbox, constants)
+            fixed = constant_text(part, template.sandbox, constants)
             if fixed is not None and constants_left:
                 texts[-1] += fixed
                 constants_left -= 1
@@ -88,7 +88,7 @@ def skeleton_of(template: CompiledTemplate, constants: Known) -> Skeleton | None
     return Skeleton(tuple(texts), tuple(slots)) if is_small or not slots else None
 
 
-def _constant(expression: nodes.Expr, sandbox: Sandbox, constants: Known) -> str | None:
+def constant_text(expression: nodes.Expr, sandbox: Sandbox, constants: Known) -> str | None:
     """The text of an expression that is the same for every contact; None where it is not, or cannot be filled in."""
     alone = nodes.Template([nodes.Output([expression], lineno=1)], lineno=1)
     if any(name.name not in constants for name in alone.find_all(nodes.Name)):

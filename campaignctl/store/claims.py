@@ -18,11 +18,9 @@ from sqlalchemy import (
     Connection,
     Select,
     Update,
-    and_,
     bindparam,
-    func,
+    case,
     insert,
-    literal,
     select,
     update,
 )
@@ -32,11 +30,11 @@ from campaignctl.flow.rates import FrequencyCap
 from campaignctl.flow.states import CampaignState, DeliveryState, StepState
 from campaignctl.ports import Candidate, Claim, Cohort, Finished, Result
 from campaignctl.store.candidates import CandidateReader, candidates_of
-from campaignctl.store.conditions import matches
 from campaignctl.store.instants import stored
 from campaignctl.store.limits import LimitStatements
 from campaignctl.store.lists import ContactList
-from campaignctl.store.members import MemberStatements, circumstances
+from campaignctl.store.members import MemberStatements
+from campaignctl.store.reasons import address_of, is_suppressed, reasons_to_skip
 from campaignctl.store.rounds import RoundStatement
 from campaignctl.store.suppressions import EMAIL, suppress
 from campaignctl.store.tables import (
@@ -136,7 +134,7 @@ _PUT_OFF: Final[Update] = (
 )
 
 
-# Address, whether the project's own segment holds, and why the address is suppressed.
+# Address, and why it must not be written to.
 _Fact = list[Any]
 
 
@@ -197,7 +195,7 @@ class ClaimStatements(MemberStatements, LimitStatements, UncertainStatements):
             fact = facts.get(candidate.contact_id)
             if fact is None or (fact[0] or None) != candidate.address:
                 claims.append(Claim.REFUSED)
-            elif reason := _reason_to_skip(*fact) or (
+            elif reason := fact[1] or (
                 "frequency_cap" if cap and recent.get(candidate.contact_id, 0) >= cap.messages else ""
             ):
                 skipped.setdefault(reason, []).append(candidate.contact_id)
@@ -324,22 +322,17 @@ def _alike(finished: Sequence[Finished]) -> dict[tuple[int, int, datetime, Resul
 
 
 def _facts_of(cohort: Cohort, contacts: ContactList, now: datetime, these: ColumnElement[bool]) -> Select[Any]:
-    settings = cohort.version.content.contacts
-    has_address = settings.email is not None and contacts.attribute(settings.email) is not None
-    address = contacts.column(str(settings.email)) if has_address else literal(None)
-    own = cohort.version.content.project_segment
-    consents = literal(True) if own is None else matches(own, contacts, circumstances(cohort.version, now))
+    address = address_of(cohort.version, contacts)
     return (
         select(
             deliveries.c.contact_id,
             address.label("address"),
-            consents.label("consents"),
-            suppressions.c.reason.label("suppressed"),
+            case(*reasons_to_skip(cohort.version, contacts, now), else_="").label("reason"),
         )
         .join(contacts.table, contacts.table.c.id == deliveries.c.contact_id)
         .join(steps, steps.c.id == deliveries.c.step_id)
         .join(campaigns, campaigns.c.id == steps.c.campaign_id)
-        .outerjoin(suppressions, and_(suppressions.c.channel == EMAIL, suppressions.c.address == func.lower(address)))
+        .outerjoin(suppressions, is_suppressed(address))
         .where(
             deliveries.c.step_id == cohort.step.id,
             these,
@@ -348,14 +341,3 @@ def _facts_of(cohort: Cohort, contacts: ContactList, now: datetime, these: Colum
             campaigns.c.state.in_([state.value for state in NOT_STOPPED]),
         )
     )
-
-
-def _reason_to_skip(address: str | None, consents: object, suppressed: str | None) -> str:
-    """Why a contact must not be written to; nothing where it may be."""
-    if not address:
-        return "no_address"
-    if suppressed:
-        return "unsubscribed" if suppressed == "unsubscribed" else "suppressed"
-    if not consents:
-        return "not_in_project_segment"
-    return ""

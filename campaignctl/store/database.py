@@ -149,6 +149,16 @@ def open_as_it_is(path: Path) -> Database:
     return _connected(path)
 
 
+def open_scratch(path: Path) -> Database:
+    """
+    Open a copy of a store that is thrown away afterwards: quickly, and not to be trusted after a failure.
+
+    What its tables say of their rows is not checked again, which takes a third of the time of writing them.
+    """
+    fast = ("synchronous = OFF", "journal_mode = OFF", "foreign_keys = OFF", "ignore_check_constraints = ON")
+    return _connected(path, *fast, "temp_store = FILE", "cache_size = -8192")
+
+
 def open_in_memory(now: datetime) -> Database:
     """A store that lives as long as this object: for tests and trials."""
     engine = create_engine(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 from sqlalchemy.dialects.sqlite import insert as insert_or_update
 
 from campaignctl.flow.states import DeliveryState
@@ -44,26 +44,33 @@ class LimitStatements:
 
         What the step itself may have sent is the message that is asked about.
         """
-        of_list = (
-            select(steps.c.id)
-            .join(campaigns, campaigns.c.id == steps.c.campaign_id)
-            .join(lists, lists.c.id == campaigns.c.list_id)
-            .where(
-                lists.c.name == cohort.campaign.list_name,
-                steps.c.started_at.is_not(None),
-                # What was refused for now may leave after its step has ended.
-                or_(steps.c.finished_at.is_(None), steps.c.finished_at >= stored(since - _MAY_LEAVE_AFTER)),
-            )
-        )
         rows = self.connection.execute(
             select(deliveries.c.contact_id, func.count().label("messages"))
             .where(
-                deliveries.c.step_id.in_(of_list),
-                deliveries.c.step_id != cohort.step.id,
+                *recently_left(cohort, since),
                 deliveries.c.contact_id.in_([candidate.contact_id for candidate in candidates]),
-                deliveries.c.state.in_([state.value for state in _LEFT]),
-                deliveries.c.changed_at >= stored(since),
             )
             .group_by(deliveries.c.contact_id)
         )
         return {row.contact_id: row.messages for row in rows}
+
+
+def recently_left(cohort: Cohort, since: datetime) -> list[ColumnElement[bool]]:
+    """The conditions on `deliveries` for messages of other steps that left, or may have left, since then."""
+    of_list = (
+        select(steps.c.id)
+        .join(campaigns, campaigns.c.id == steps.c.campaign_id)
+        .join(lists, lists.c.id == campaigns.c.list_id)
+        .where(
+            lists.c.name == cohort.campaign.list_name,
+            steps.c.started_at.is_not(None),
+            # What was refused for now may leave after its step has ended.
+            or_(steps.c.finished_at.is_(None), steps.c.finished_at >= stored(since - _MAY_LEAVE_AFTER)),
+        )
+    )
+    return [
+        deliveries.c.step_id.in_(of_list),
+        deliveries.c.step_id != cohort.step.id,
+        deliveries.c.state.in_([state.value for state in _LEFT]),
+        deliveries.c.changed_at >= stored(since),
+    ]

@@ -9,14 +9,17 @@ from itertools import islice
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from world import World
+from world import CONTACTS, World
 
+from campaignctl.engine.daemon import Until
 from campaignctl.errors import RefusedError
 from campaignctl.flow.shares import sizes
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.message.links import Purpose, Signer
+from campaignctl.pausing import resume
 from campaignctl.ports import Verdict
 from campaignctl.store.database import member_rank
+from campaignctl.store.suppressions import EMAIL, suppress
 
 
 class PowerLoss(BaseException):
@@ -401,3 +404,44 @@ def test_with_a_public_url_every_message_has_a_link_to_unsubscribe_that_only_we_
         assert opened[0] == step
         seen.add(opened[1])
     assert len(seen) == 3
+
+
+def test_a_value_that_cannot_be_filled_in_holds_its_step_until_it_was_mended(world: World) -> None:
+    """Nothing of the step was done, so that its text can still be changed."""
+    # Given a step that counts visits, and a contact without any
+    world.contacts(CONTACTS.replace("country", "visits").replace("FR", "1").replace(",BE", ","))
+    visits = "{id: count, at: 2026-12-01 10:05, set: {seen: 'yes', visits: '{{ contact.visits + 1 }}'}}"
+    text = f"{HEAD}  - {visits}\n  - {email('after', '2026-12-01 11:00')}\n"
+    world.publish(text)
+
+    # When it is due
+    world.run_until("2026-12-01 12:00")
+
+    # Then it is held, and nobody has got a part of it
+    assert (world.campaign().state, world.campaign().step("count").state) == (CampaignState.ACTIVE, StepState.HELD)
+    assert world.campaign().started_at is None
+    with world.store.reading() as ledger:
+        assert "visits" in str(ledger.history(world.campaign())[-1].detail["said"])
+    assert world.addresses == []
+
+    # And mended, it goes on
+    world.publish(text.replace("contact.visits + 1", "(contact.visits | default(0)) + 1"))
+    resume(world.store, "sale", actor="ada", now=world.clock.now())
+    world.run_until("2026-12-01 13:00")
+    assert len(world.addresses) == 3
+
+
+def test_a_long_run_of_contacts_who_are_not_written_to_costs_no_waiting(world: World) -> None:
+    # Given hundreds who have unsubscribed, and one behind them who has not
+    rows = "".join(f"c-{number:03},u{number}@example.org,N,FR\n" for number in range(300))
+    world.contacts(f"id,email,name,country\n{rows}d-1,ada@example.org,Ada,FR\n")
+    world.publish(ONE)
+    with world.store.writing() as ledger:
+        for number in range(300):
+            suppress(ledger.connection, EMAIL, f"u{number}@example.org", "unsubscribed", world.clock.now())
+    # When the step is due
+    world.at("2026-12-01 10:05")
+    world.daemon().run(Until.DONE_FOR_NOW)
+    # Then one pass gets to the one, and a second one finds nothing to do
+    assert world.addresses == ["ada@example.org"]
+    assert [report.sent for report in world.reports] == [1, 0]

@@ -253,7 +253,8 @@ def test_a_project_file_of_a_wrong_shape_fails_both(tmp_path: Path, text: str) -
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.yaml")), ids=lambda path: path.name)
 def test_every_example_passes_the_schema(path: Path) -> None:
-    assert passes("project" if path.name == PROJECT_FILE else "campaign", path.read_text("utf-8"))
+    kind = "project" if path.name == PROJECT_FILE else "scenario" if ".test." in path.name else "campaign"
+    assert passes(kind, path.read_text("utf-8"))
 
 
 def whole_files_in(page: str) -> list[tuple[str, str]]:
@@ -314,7 +315,7 @@ def what_tells(schema: Any, branch: dict[str, Any]) -> tuple[Any, ...]:
     return ("object", *words, *sorted(needed))
 
 
-@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("kind", ["campaign", "project"])
 def test_the_forms_of_a_union_are_told_apart_by_what_they_need(kind: str) -> None:
     unions = [node for _, node in nodes(SCHEMAS[kind]) if any("$ref" in each for each in node.get("oneOf", ()))]
     assert unions

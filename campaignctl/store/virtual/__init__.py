@@ -1,0 +1,1 @@
+"""Statements of simulations, on a copy of the store that is thrown away."""

@@ -1,0 +1,195 @@
+"""Where a scenario plays: a store of its own, an in-memory channel, and a clock that is set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from campaignctl.campaign.version import Version
+from campaignctl.clock import SetClock
+from campaignctl.contacts.event_file import import_events
+from campaignctl.contacts.importing import import_contacts
+from campaignctl.contacts.source import Source
+from campaignctl.engine.dispatch import Dispatcher
+from campaignctl.engine.rules import SendingRules
+from campaignctl.engine.tick import Engine
+from campaignctl.message.address import normal_address
+from campaignctl.message.links import Signer
+from campaignctl.pausing import pause, resume
+from campaignctl.ports import LiveCampaign, Outcome, Outgoing, Verdict
+from campaignctl.project import Project
+from campaignctl.publishing import publish
+from campaignctl.stopping import stop
+from campaignctl.store.database import open_sqlite
+from campaignctl.store.events import EventKind
+from campaignctl.store.instants import instant
+from campaignctl.store.ledger import SqlStore
+from campaignctl.store.lists import KEY_COLUMN, known_list
+from campaignctl.store.spill import SpillFile
+from campaignctl.store.suppressions import EMAIL, suppress
+from campaignctl.store.tables import deliveries
+
+LONGEST: Final = timedelta(days=3653)
+_CAPACITY: Final = 64
+_KINDS: Final = {
+    "opened": EventKind.OPEN,
+    "clicked": EventKind.CLICK,
+    "bounced": EventKind.BOUNCE,
+    "complained": EventKind.COMPLAINT,
+    "unsubscribed": EventKind.UNSUBSCRIBE,
+}
+_ACTOR: Final = "scenario"
+
+
+@dataclass
+class MemoryChannel:
+    """Takes every message, and remembers it by its key."""
+
+    messages: dict[str, Outgoing] = field(default_factory=dict)
+    capacity: int = _CAPACITY
+    in_flight: int = 0
+
+    def exchange(self, messages: Sequence[Outgoing], patience: timedelta | None = None) -> Sequence[Outcome]:  # noqa: ARG002 # nothing takes time here
+        self.messages |= {message.key: message for message in messages}
+        return [Outcome(message.key, Verdict.SENT) for message in messages]
+
+    def abandon(self, grace: timedelta = timedelta(0)) -> Sequence[Outcome]:  # noqa: ARG002 # nothing needs it
+        return []
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What became of one message: whose it was, its state and reason, and when that was."""
+
+    contact: str
+    state: str
+    reason: str | None
+    at: datetime
+
+
+@dataclass
+class Stage:
+    """One scenario's world. What a person does here is done as the commands do it."""
+
+    project: Project
+    folder: Path
+    store: SqlStore
+    clock: SetClock
+    channel: MemoryChannel
+    engine: Engine
+    seed: str
+
+    def import_contacts(self, list_name: str, contacts: Path | Iterable[Mapping[str, object]]) -> None:
+        """Bring in contacts, from a file or as rows."""
+        if not isinstance(contacts, Path):
+            rows = contacts
+            contacts = self.folder / "rows.ndjson"
+            contacts.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        settings = self.project.lists[list_name]
+        import_contacts(
+            self.store.database,
+            Source(contacts),
+            list_name=list_name,
+            key=settings.key,
+            email=settings.email,
+            phone=settings.phone,
+            normal_address=normal_address,
+            now=self.clock.now(),
+            is_strict=True,
+            actor=_ACTOR,
+        )
+
+    def publish(self, version: Version) -> None:
+        publish(self.store, version, self.project, seed=self.seed, actor=_ACTOR, now=self.clock.now())
+
+    def run(self, command: str, campaign: str) -> None:
+        """Pause, resume or stop the campaign."""
+        {"pause": pause, "resume": resume, "stop": stop}[command](  # type: ignore[operator] # their reports differ
+            self.store, campaign, actor=_ACTOR, now=self.clock.now()
+        )
+
+    def suppress(self, addresses: Iterable[str]) -> None:
+        with self.store.writing() as ledger:
+            for address in addresses:
+                suppress(ledger.connection, EMAIL, address, "unsubscribed", self.clock.now())
+
+    def bring_events(self, campaign: str, what: str, step: str, contacts: Iterable[str], **more: object) -> None:
+        """Let contacts do something with a message."""
+        at = self.clock.now().isoformat()
+        same = {"campaign": campaign, "step": step, "event": _KINDS[what], "at": at, **more}
+        file = self.folder / "events.ndjson"
+        file.write_text("".join(json.dumps({**same, "contact": each}) + "\n" for each in contacts), "utf-8")
+        import_events(self.store, Source(file), self.clock.now())
+
+    def pass_time(self, end: datetime | None) -> None:
+        """Let time pass to *end*, or until nothing is to come, from one thing that is due to the next."""
+        latest = end or self.clock.now() + LONGEST
+        while True:
+            report = self.engine.tick(self.clock.now)
+            if report.did_something:
+                continue
+            if report.wake_at is None or report.wake_at > latest:
+                break
+            # A pass that only skipped messages ends at once, and goes on where it was.
+            self.clock.set_to(report.wake_at)
+        if end is not None:
+            self.clock.set_to(end)
+
+    def campaign(self, name: str) -> LiveCampaign | None:
+        with self.store.reading() as ledger:
+            return ledger.campaign_named(name)
+
+    def delivered(self, campaign: LiveCampaign, step: str) -> list[Delivered]:
+        """What became of the messages of a step, by contact."""
+        with self.store.reading() as ledger:
+            contacts = known_list(ledger.connection, campaign.list_name)
+            rows = ledger.connection.execute(
+                select(contacts.table.c[KEY_COLUMN], deliveries.c.state, deliveries.c.reason, deliveries.c.changed_at)
+                .join(contacts.table, contacts.table.c.id == deliveries.c.contact_id)
+                .where(deliveries.c.step_id == campaign.step(step).id)
+                .order_by(contacts.table.c.id)
+            )
+            return [Delivered(key, state, reason, instant(at)) for key, state, reason, at in rows]
+
+    def message(self, campaign: LiveCampaign, step: str, contact: str) -> bytes:
+        """The message of a step that a contact got."""
+        return self.channel.messages[f"{campaign.name}/{step}/{contact}/{campaign.seed}"].content
+
+
+@contextmanager
+def staged(project: Project, now: datetime, seed: str) -> Iterator[Stage]:
+    """A world that begins at *now* and holds nothing yet; thrown away at the end."""
+    with TemporaryDirectory(prefix="campaignctl-test-") as name:
+        folder = Path(name)
+        store = SqlStore(open_sqlite(folder / "store.db", now))
+        try:
+            spill = SpillFile(folder / "store.db.spill")
+            spill.prepare()
+            channel: Any = MemoryChannel()
+            epoch = store.begin_epoch("test", 1, now)
+            dispatcher = Dispatcher(store, channel, epoch, SendingRules.of(project), spill)
+            with store.writing() as ledger:
+                ledger.ensure_signing_key(now)
+                signer = Signer(*ledger.signing_keys()[0])
+            yield Stage(
+                project.without_approval(),
+                folder,
+                store,
+                SetClock(now),
+                channel,
+                Engine(store, dispatcher, signer),
+                seed,
+            )
+        finally:
+            store.close()
