@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,12 @@ from campaignctl.proposing import next_occurrence, proposed
 from campaignctl.publishing import publish
 from campaignctl.recurring import coming_starts, skip
 from campaignctl.rehearsal import audience
+from campaignctl.simulation.run import Settings, copied, simulate
 from campaignctl.store.checks.check import check_store
+from campaignctl.store.instants import stored
 from campaignctl.tracing import trace
+
+STILL = "  - {id: remind, at: +1d, email: {subject: Still, body: hello.md}}\n"
 
 
 def digest(
@@ -702,3 +707,22 @@ def test_an_occurrence_can_be_tried_out_by_itself(world: World) -> None:
     world.run_until("2026-12-31 12:00")
     assert left(world) == ["12-07 08:00"]
     assert news(world, "2026-12-07").state is CampaignState.COMPLETED
+
+
+def test_a_simulation_runs_the_next_occurrence_and_leaves_the_series_alone(world: World) -> None:
+    world.at("2026-12-01 12:00")
+    world.contacts()
+    version = world.fast.version(world.write("campaign.yaml", digest(steps=STILL)))
+    for name, start in (("2026-12-07", "2026-12-07 09:00"), ("2026-12-14", "2026-12-14 09:00")):
+        clicks = [{"campaign": "digest", "step": "news", "contact_key": "c-1", "kind": "click", "line": 1}]
+        at = world.instant(start) + timedelta(hours=1)
+        events = [{**each, "at": stored(at), "url": "", "is_machine": False, "is_hard": False} for each in clicks]
+        with copied(world.store) as copy:
+            found = simulate(copy, version, world.project.project, Settings(world.clock.now(), events=events))
+        assert found.campaign.name == f"digest@{name}"
+        assert [(each.step.name, each.messages) for each in found.steps] == [("news", 3), ("remind", 3)]
+        assert found.finished_at == world.instant(start) + timedelta(days=1)
+        # Then it is published, and a week passes.
+        world.publish(digest(steps=STILL))
+        world.run_until("2026-12-08 12:00")
+    assert list(occurrences(world)) == ["digest@2026-12-07", "digest@2026-12-14"]
