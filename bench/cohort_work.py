@@ -24,8 +24,8 @@ from campaignctl.campaign.attribute import AttributeType
 from campaignctl.campaign.model import Campaign
 from campaignctl.campaign.steps.effects import ByEngagement, ByShare, Reaction
 from campaignctl.campaign.version import Version, VersionContent
+from campaignctl.engine.schedule import planned_steps
 from campaignctl.ports import Cohort, LiveCampaign
-from campaignctl.proposing import planned_steps
 from campaignctl.store.database import open_sqlite
 from campaignctl.store.ledger import SqlLedger, SqlStore
 from campaignctl.store.lists import add_attributes, ensure_list

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import combinations
 from typing import Final
 
+from campaignctl.campaign.version import Version
+from campaignctl.engine.schedule import planned_steps
 from campaignctl.flow.states import CampaignState
 from campaignctl.ports import LiveCampaign
 from campaignctl.project import Project
+from campaignctl.recurring import unmade_occurrences
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.shared import contacts_of, shared
 
@@ -58,7 +61,12 @@ def agenda(ledger: SqlLedger, project: Project, since: datetime, until: datetime
     near = _DAY if cap is None else cap.per
     # What lies outside of the asked time may be near to what lies inside.
     around = [entry for campaign in campaigns for entry in _entries(campaign, ledger, since - near, until + near)]
-    conflicts = _conflicts(around, _Shares(ledger, campaigns, now), near)
+    known = {campaign.name: campaign for campaign in campaigns}
+    for series in (campaign for campaign in campaigns if campaign.is_series):
+        for version in unmade_occurrences(ledger, series, now, until + near):
+            around += _planned_entries(version, series, since - near, until + near)
+            known[version.name] = series  # its contacts are those that would take part now
+    conflicts = _conflicts(around, _Shares(ledger, known, now), near)
     found = [replace(entry, conflicts=tuple(conflicts.get((entry.campaign, entry.step), ()))) for entry in around]
     return sorted((entry for entry in found if since <= entry.at < until), key=lambda entry: (entry.at, entry.campaign))
 
@@ -70,6 +78,14 @@ def _entries(campaign: LiveCampaign, ledger: SqlLedger, since: datetime, until: 
         return ()
     title = ledger.version(campaign, campaign.version).campaign.title or ""
     return [Entry(campaign.name, title, campaign.state, step.name, step.verb, step.state, at) for step, at in inside]
+
+
+def _planned_entries(version: Version, series: LiveCampaign, since: datetime, until: datetime) -> Iterator[Entry]:
+    """The steps of an occurrence that is not in the store yet."""
+    title = version.campaign.title or ""
+    for step in planned_steps(version, since, timedelta(0)):
+        if step.at is not None and since <= step.at < until:
+            yield Entry(version.name, title, series.state, step.name, step.verb, step.state, step.at)
 
 
 def _conflicts(entries: Sequence[Entry], shares: _Shares, near: timedelta) -> dict[tuple[str, str], list[Conflict]]:
@@ -87,9 +103,9 @@ def _conflicts(entries: Sequence[Entry], shares: _Shares, near: timedelta) -> di
 class _Shares:
     """How many contacts two campaigns share; asked once for each two."""
 
-    def __init__(self, ledger: SqlLedger, campaigns: Sequence[LiveCampaign], now: datetime) -> None:
+    def __init__(self, ledger: SqlLedger, campaigns: Mapping[str, LiveCampaign], now: datetime) -> None:
         self._ledger = ledger
-        self._campaigns = {campaign.name: campaign for campaign in campaigns}
+        self._campaigns = campaigns
         self._now = now
         self._known: dict[frozenset[str], int] = {}
 

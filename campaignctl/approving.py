@@ -7,13 +7,15 @@ from datetime import datetime
 from typing import Final
 
 from campaignctl.campaign.version import Version
+from campaignctl.engine.schedule import planned_steps
 from campaignctl.errors import RefusedError
 from campaignctl.flow.states import CampaignState
 from campaignctl.permitting import Consent, permitted, refuse_past
 from campaignctl.ports import LiveCampaign
 from campaignctl.project import Project
-from campaignctl.proposing import Action, Proposal, planned_steps
+from campaignctl.proposing import Action, Proposal, next_occurrence
 from campaignctl.publishing import Publication, publication_of, write
+from campaignctl.recurring import make_to_come
 from campaignctl.store.approvals import REJECTED, Waiting
 from campaignctl.store.ledger import SqlLedger, SqlStore
 
@@ -75,6 +77,8 @@ def approve(
         ledger.note("approved", campaign, asked.waiting.noted(), now, actor)
         if asked.campaign.state is CampaignState.PENDING_APPROVAL:
             ledger.begin_approved(asked.campaign, asked.version, asked.proposal.steps)
+            if asked.campaign.is_series:
+                make_to_come(ledger, asked.campaign, asked.version, now, now + project.safety_delay)
         else:
             ledger.withdraw(asked.campaign)
             write(ledger, asked.proposal, seed="", actor=asked.waiting.by, now=now)
@@ -134,6 +138,9 @@ def _request(ledger: SqlLedger, name: str, project: Project, now: datetime, star
 def _beginning(campaign: LiveCampaign, version: Version, project: Project, now: datetime, starts_now: bool) -> Proposal:
     """The steps of a campaign that never was active, at the times that they have if it is approved now."""
     delay = project.safety_delay
+    if campaign.is_series:
+        coming = tuple(planned_steps(next_occurrence(version, now), now, delay))
+        return Proposal(version, Action.CREATE, (), coming, frozenset(step.name for step in coming))
     planned = planned_steps(version, now, delay, now + delay if starts_now else None)
     refuse_past(planned, version, now)
     steps = [replace(step, id=campaign.step(step.name).id, version=campaign.version) for step in planned]

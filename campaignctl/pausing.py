@@ -27,7 +27,11 @@ def pause(store: SqlStore, name: str, *, actor: str, now: datetime) -> int:
                 f"see `campaignctl status {name}`",
             )
         ledger.note("paused", campaign, {}, now, actor)
-        return ledger.in_flight(campaign)
+        # Of a series nothing more leaves either, also of what has begun.
+        of_it = [each for each in ledger.open_occurrences(campaign) if ledger.campaign_paused(each)]
+        for each in of_it:
+            ledger.note("paused", each, {"with": campaign.name}, now, actor)
+        return sum(ledger.in_flight(each) for each in (campaign, *of_it))
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,18 @@ def resume(store: SqlStore, name: str, *, actor: str, now: datetime, is_trial: b
                 f"`{name}` is {campaign.state}, and nothing of it waits for a person",
                 f"see `campaignctl status {name}`",
             )
+        of_it = [each for each in ledger.open_occurrences(campaign) if each.state is CampaignState.PAUSED]
         overdue = tuple(
             step
-            for step in campaign.steps
+            for each in (campaign, *of_it)
+            for step in each.steps
             if step.state is StepState.SCHEDULED and step.effective_at is not None and step.effective_at < now
         )
         if not is_trial:
             ledger.campaign_resumed(campaign)
+            for each in of_it:
+                ledger.campaign_resumed(each)
+                ledger.note("resumed", each, {"with": campaign.name}, now, actor)
             for step in held:
                 ledger.step_released(step, now)
             detail = {"overdue": [step.name for step in overdue], "released": [step.name for step in held]}

@@ -47,7 +47,7 @@ def permitted(ledger: SqlLedger, version: Version, project: Project, now: dateti
         RefusedError: it is not possible, or needs more consent.
     """
     proposal = proposed(ledger, version, project, now, starts_now=consent.starts_now)
-    name, live = version.campaign.campaign, proposal.live
+    name, live = version.name, proposal.live
     if live is None:
         if consent.extends:
             ledger.known_campaign(name)

@@ -35,7 +35,7 @@ def basis_of(proposal: Proposal, file: Path, folder: Path, *, starts_now: bool) 
     live, path = proposal.live, file.resolve()
     return Basis(
         file=str(path.relative_to(folder.resolve()) if path.is_relative_to(folder.resolve()) else path),
-        campaign=proposal.version.campaign.campaign,
+        campaign=proposal.version.name,
         fingerprint=proposal.version.fingerprint(),
         starts_now=starts_now,
         base_version=None if live is None else live.version,

@@ -137,9 +137,10 @@ def _overlaps(
     """Campaigns of the same list with messages so near to ours, as far as they share contacts with us."""
     coming = _starts(each for each in timeline if each.messages and not each.step.has_begun)
     mine = contacts_of(proposal.live, proposal.version, contacts, now)
-    name = proposal.version.campaign.campaign
+    name, live = proposal.version.name, proposal.live
     for other in ledger.live_campaigns((CampaignState.ACTIVE, CampaignState.PAUSED, CampaignState.COMPLETED)):
-        if other.name == name or other.list_name != contacts.name:
+        is_of_it = live is not None and other.series_id == live.id and not other.has_begun
+        if other.name == name or is_of_it or other.list_name != contacts.name:
             continue
         times = ((step.name, step.started_at or step.effective_at) for step in other.steps if step.verb in _SENDING)
         near = {step: at for step, at in times if at and any(abs(at - own) < per for own in coming.values())}

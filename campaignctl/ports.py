@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -128,7 +128,13 @@ class LiveStep:
 
 @dataclass(frozen=True)
 class LiveCampaign:
-    """A published campaign, as the store knows it."""
+    """
+    A published campaign, as the store knows it.
+
+    A recurring one is a series: it has occurrences in place of steps, and
+    `counts_from` says after which instant its starts count. Each occurrence is
+    a campaign with the `series_id` of its series, and the instant of its start.
+    """
 
     id: int
     name: str
@@ -141,6 +147,19 @@ class LiveCampaign:
     finished_at: datetime | None
     members: int | None
     steps: tuple[LiveStep, ...]
+    counts_from: datetime | None = None
+    series_id: int | None = None
+    starts_at: datetime | None = None
+
+    @property
+    def is_series(self) -> bool:
+        """Whether it recurs, and has occurrences in place of steps."""
+        return self.counts_from is not None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a step of it has begun or is over."""
+        return any(step.has_begun for step in self.steps)
 
     def step(self, name: str) -> LiveStep:
         return next(step for step in self.steps if step.name == name)
@@ -221,6 +240,21 @@ class Ledger(Protocol):
     def campaign_paused(self, campaign: LiveCampaign) -> bool: ...
     def campaign_completed(self, campaign: LiveCampaign, now: datetime) -> None: ...
     def note(self, action: str, campaign: LiveCampaign, detail: Mapping[str, object], now: datetime) -> None: ...
+
+    # recurring campaigns
+    def last_start(self, series: LiveCampaign, now: datetime) -> datetime | None: ...
+    def made_starts(self, series: LiveCampaign, since: datetime) -> Collection[datetime]: ...
+    def skipped_starts(self, series: LiveCampaign) -> Collection[datetime]: ...
+    def open_occurrences(self, series: LiveCampaign) -> Sequence[LiveCampaign]: ...
+    def add_occurrence(
+        self,
+        series: LiveCampaign,
+        version: Version,
+        starts_at: datetime,
+        seed: str,
+        planned: Sequence[LiveStep],
+        now: datetime,
+    ) -> None: ...
 
     # what steps do with their cohorts
     def cohort_size(self, cohort: Cohort) -> int: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,13 +11,16 @@ from campaignctl.campaign.model import ApiStarter, Campaign
 from campaignctl.campaign.steps.email import EmailStep
 from campaignctl.campaign.steps.union import RunnableStep, every_step, verb_of
 from campaignctl.campaign.version import Version
+from campaignctl.engine.occurring import rule_of, starts_of
+from campaignctl.engine.schedule import planned_steps, retimed_by, steps_after
 from campaignctl.errors import RefusedError
 from campaignctl.flow.changes import Change, ChangeKind
 from campaignctl.flow.edits import STOPPED, Standing, edits
-from campaignctl.flow.states import CampaignState, StepState
-from campaignctl.flow.tree import Stop, stops
+from campaignctl.flow.occurrences import names_of, occurrence
+from campaignctl.flow.states import CampaignState
 from campaignctl.ports import LiveCampaign, LiveStep
 from campaignctl.project import Project
+from campaignctl.recurring import not_begun
 from campaignctl.store.ledger import SqlLedger
 
 
@@ -37,7 +40,9 @@ class Proposal:
     What publishing would do: `publish` does this list, and `plan` prints it.
 
     `steps` are the campaign's steps as they would stand afterwards; those
-    without an id are new. `retimed` are those to which it gives a time.
+    without an id are new. `retimed` are those to which it gives a time, and
+    `earliest` is when one of these may run. Of a recurring campaign they are
+    the steps of the next occurrence.
     """
 
     version: Version
@@ -46,6 +51,7 @@ class Proposal:
     steps: tuple[LiveStep, ...]
     retimed: frozenset[str]
     live: LiveCampaign | None = None
+    earliest: datetime | None = None
 
     @property
     def refused(self) -> list[Change]:
@@ -67,7 +73,13 @@ def proposed(
         RefusedError: it needs what this version of the program cannot do.
     """
     refuse_missing(version.campaign)
-    live = ledger.campaign_named(version.campaign.campaign)
+    live = ledger.campaign_named(version.name)
+    if version.campaign.every is not None and starts_now:
+        raise RefusedError(
+            "P124",
+            f"`--now` starts a campaign once, and `{version.name}` starts by its rule",
+            "leave `--now` out",
+        )
     if live is None:
         return _creation(version, project.safety_delay, now, starts_now)
     return _change(live, ledger, version, project.safety_delay, now)
@@ -77,10 +89,13 @@ def proposed(
 
 
 def _creation(version: Version, safety_delay: timedelta, now: datetime, starts_now: bool) -> Proposal:
-    planned = planned_steps(version, now, safety_delay, now + safety_delay if starts_now else None)
+    shown = next_occurrence(version, now)
+    planned = planned_steps(shown, now, safety_delay, now + safety_delay if starts_now else None)
     changes = tuple(_of_new_step(step, now) for step in planned)
     action = Action.REFUSED if any(change.is_refused for change in changes) else Action.CREATE
-    return Proposal(version, action, changes, tuple(planned), frozenset(step.name for step in planned))
+    return Proposal(
+        version, action, changes, tuple(planned), frozenset(step.name for step in planned), None, now + safety_delay
+    )
 
 
 def _of_new_step(step: LiveStep, now: datetime) -> Change:
@@ -90,40 +105,6 @@ def _of_new_step(step: LiveStep, now: datetime) -> Change:
     return replace(addition, kind=ChangeKind.REFUSED, reason="its time is past")
 
 
-def planned_steps(
-    version: Version, published_at: datetime, safety_delay: timedelta, first_at: datetime | None = None
-) -> list[LiveStep]:
-    """
-    The steps as they are planned: at their times, and never sooner than the safety delay allows.
-
-    *first_at* takes the place of the first step's time (`--now`).
-    """
-    earliest = published_at + safety_delay
-    planned = [_new_step(stop, version, 1, earliest) for stop in stops(version.campaign)]
-    if first_at is not None:
-        state = StepState.SCHEDULED
-        planned[0] = replace(planned[0], state=state, at=first_at, effective_at=max(first_at, earliest))
-    return planned
-
-
-def _new_step(stop: Stop, version: Version, number: int, earliest: datetime) -> LiveStep:
-    at = None if stop.step.at is None else stop.step.at.at(version.zone)
-    return LiveStep(
-        id=0,
-        name=stop.id,
-        position=stop.position,
-        verb=verb_of(stop.step),
-        state=StepState.WAITING if at is None else StepState.SCHEDULED,
-        version=number,
-        at=at,
-        effective_at=None if at is None else max(at, earliest),
-        started_at=None,
-        finished_at=None,
-        cohort=None,
-        reason=None,
-    )
-
-
 # campaigns that are there
 
 
@@ -131,10 +112,14 @@ def _change(
     live: LiveCampaign, ledger: SqlLedger, version: Version, safety_delay: timedelta, now: datetime
 ) -> Proposal:
     published = ledger.version(live, live.version)
-    changes = edits(published, version, _standing(live, ledger), now) or _refused_anyway(live)
+    changes = edits(published, version, _standing(live, ledger, version, now), now) or _refused_anyway(live)
     retimed = frozenset(str(each.step) for each in changes if each.field in ("at", "step") and each.after is not None)
-    steps = _steps_after(live, version, retimed, now + safety_delay) if changes else live.steps
-    return Proposal(version, _action(live, changes), tuple(changes), tuple(steps), retimed, live)
+    action, earliest = _action(live, changes), now + safety_delay
+    if live.is_series and version.campaign.every is not None:
+        steps = _steps_of_series(live, ledger, version, now, earliest, action)
+    else:
+        steps = tuple(steps_after(live, version, retimed, earliest)) if changes else live.steps
+    return Proposal(version, action, tuple(changes), steps, retimed, live, earliest)
 
 
 def _refused_anyway(live: LiveCampaign) -> list[Change]:
@@ -149,29 +134,56 @@ def _action(live: LiveCampaign, changes: list[Change]) -> Action:
         return Action.NONE
     if any(change.is_refused for change in changes):
         return Action.REFUSED
-    return Action.EXTEND if live.state is CampaignState.COMPLETED else Action.UPDATE
+    is_extended = live.state is CampaignState.COMPLETED and not live.is_series
+    return Action.EXTEND if is_extended else Action.UPDATE
 
 
-def _standing(live: LiveCampaign, ledger: SqlLedger) -> Standing:
+def _standing(live: LiveCampaign, ledger: SqlLedger, version: Version, now: datetime) -> Standing:
     begun = frozenset(step.name for step in live.steps if step.has_begun)
+    if live.is_series and live.state is CampaignState.COMPLETED and not _has_start(version, now):
+        # What is over stays as it was, and is no reason to refuse what only the project says.
+        begun = frozenset(step.id for step in every_step(version.campaign.steps))
     return Standing(live.state, live.started_at is not None, begun, ledger.former_verbs(live))
 
 
-def _steps_after(
-    live: LiveCampaign, version: Version, retimed: frozenset[str], earliest: datetime
-) -> Iterator[LiveStep]:
-    """The steps as the next version has them: those that have begun keep all but their number in the order."""
-    known = {step.name: step for step in live.steps}
-    for stop in stops(version.campaign):
-        new, old = _new_step(stop, version, live.version + 1, earliest), known.get(stop.id)
-        if old is None:
-            yield new
-        elif old.has_begun:
-            yield replace(old, position=stop.position)
-        elif stop.id in retimed:
-            yield replace(new, id=old.id)
-        else:
-            yield replace(old, position=stop.position, verb=new.verb, version=new.version)
+# recurring campaigns: the occurrence that comes next stands for all of them
+
+
+def next_occurrence(version: Version, now: datetime, skipped: Collection[datetime] = ()) -> Version:
+    """
+    The campaign that a recurring one will be at its next start; another one as it is.
+
+    Raises:
+        RefusedError: no start is to come.
+    """
+    if version.campaign.every is None:
+        return version
+    start = next(starts_of(version, now, skipped), None)
+    if start is None:
+        raise RefusedError(
+            "P140", f"no start of `{version.name}` is to come", "give it a later `until`, or leave that out"
+        )
+    return occurrence(version, start, next(names_of(version.name, start, rule_of(version).every)))
+
+
+def _has_start(version: Version, now: datetime) -> bool:
+    return version.campaign.every is not None and next(starts_of(version, now), None) is not None
+
+
+def _steps_of_series(
+    live: LiveCampaign, ledger: SqlLedger, version: Version, now: datetime, earliest: datetime, action: Action
+) -> tuple[LiveStep, ...]:
+    """The steps of the next occurrence as they would stand; as they stand where nothing is changed."""
+    waiting = not_begun(ledger, live)
+    if action is Action.NONE:
+        return waiting[0].steps if waiting else ()
+    if action is Action.REFUSED and not _has_start(version, now):
+        return ()
+    made = next_occurrence(version, now, ledger.skipped_starts(live))
+    same = next((each for each in waiting if each.name == made.name), None)
+    if same is None:
+        return tuple(planned_steps(made, earliest, timedelta(0)))
+    return tuple(steps_after(same, made, retimed_by(made, same), earliest))
 
 
 # what is not there yet

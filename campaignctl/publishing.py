@@ -15,6 +15,7 @@ from campaignctl.permitting import NOTHING_MORE, Consent, permitted
 from campaignctl.ports import LiveStep
 from campaignctl.project import Project
 from campaignctl.proposing import Action, Proposal
+from campaignctl.recurring import write_series
 from campaignctl.store.ledger import SqlLedger, SqlStore
 from campaignctl.store.lists import known_list
 
@@ -93,7 +94,7 @@ def publish(
         if not _is_the_same(shown, proposal):
             raise RefusedError(
                 "P123",
-                f"somebody was quicker: `{version.campaign.campaign}` is not as it was when this was compared with it",
+                f"somebody was quicker: `{version.name}` is not as it was when this was compared with it",
                 "see `campaignctl plan`, and publish again",
             )
         if proposal.action is Action.NONE:
@@ -143,30 +144,36 @@ def write(
     version, live = proposal.version, proposal.live
     list_id = known_list(ledger.connection, version.campaign.list_name).id
     detail: dict[str, object] = {}
-    if live is None:
+    if version.campaign.every is not None:
+        earliest = proposal.earliest or now
+        write_series(ledger, version, live, list_id, seed=seed, actor=actor, now=now, earliest=earliest, state=state)
+    elif live is None:
         ledger.add_campaign(version, list_id, seed, proposal.steps, actor, now, state)
+    else:
+        ledger.change_campaign(live, version, list_id, proposal.steps, proposal.retimed, actor, now)
+    if live is None:
         starts_at = proposal.steps[0].effective_at or now
         detail["starts_at"] = starts_at.isoformat(timespec="seconds")
     else:
-        ledger.change_campaign(live, version, list_id, proposal.steps, proposal.retimed, actor, now)
         detail["changes"] = [replace(change, asks_first=False).as_json() for change in proposal.changes]
     done = "extended" if proposal.action is Action.EXTEND else "published"
     if state is CampaignState.PENDING_APPROVAL:
         done = "proposed"
-    ledger.note(done, ledger.known_campaign(version.campaign.campaign), detail, now, actor)
+    ledger.note(done, ledger.known_campaign(version.name), detail, now, actor)
 
 
 def publication_of(proposal: Proposal, now: datetime) -> Publication:
     """What writing *proposal* comes to."""
     live, is_new = proposal.live, proposal.action is not Action.NONE
     is_active = live is None or (is_new and live.state is CampaignState.COMPLETED)
-    first = proposal.steps[0]
-    given = [step for step in proposal.steps if step.name in proposal.retimed] if is_new else [first]
+    given = [step for step in proposal.steps if step.name in proposal.retimed] if is_new else proposal.steps[:1]
+    # Of a series that is over, no step is to come.
+    starts_at = next((step.started_at or step.effective_at for step in proposal.steps), None)
     return Publication(
-        campaign=proposal.version.campaign.campaign,
+        campaign=proposal.version.name,
         version=_number(proposal) + is_new,
         state=CampaignState.ACTIVE if is_active or live is None else live.state,
-        starts_at=first.started_at or first.effective_at or now,
+        starts_at=starts_at or now,
         is_delayed_by_safety=any(map(_is_delayed, given)),
         action=proposal.action,
         changes=proposal.changes,

@@ -17,7 +17,9 @@ from campaignctl.campaign.steps.union import every_step
 from campaignctl.campaign.version import Version
 from campaignctl.diagnostics import listed
 from campaignctl.engine.messages import Messages
+from campaignctl.engine.occurring import starts_of
 from campaignctl.errors import RefusedError
+from campaignctl.flow.occurrences import occurrence
 from campaignctl.flow.states import CampaignState
 from campaignctl.flow.tree import stops
 from campaignctl.message.content import RenderedEmail
@@ -57,13 +59,22 @@ def audience(ledger: SqlLedger, version: Version, now: datetime, sample: int) ->
     rows = ledger.connection.execute(
         select(contacts.table).where(contacts.table.c.id.in_(matching)).order_by(contacts.table.c.id).limit(sample)
     )
-    return Audience(count, seconds, [contact_values(contacts, row) for row in rows], least_gap(version))
+    return Audience(count, seconds, [contact_values(contacts, row) for row in rows], least_gap(_next(version, now)))
+
+
+def _next(version: Version, now: datetime) -> Version:
+    """The version itself, or what a recurring one is at its next start, where there is one."""
+    if version.campaign.every is None:
+        return version
+    start = next(starts_of(version, now), None)
+    return version if start is None else occurrence(version, start, version.name)
 
 
 def least_gap(version: Version) -> int | None:
     """The shortest time between a step and the one before it on its way, in seconds; None with fewer than two."""
     places = stops(version.campaign)
-    at = {stop.id: stop.step.at.at(version.zone) for stop in places if stop.step.at is not None}
+    timed = {stop.id: stop.step.instant_in(version.zone) for stop in places}
+    at = {name: at for name, at in timed.items() if at is not None}
     gaps = [
         int((at[stop.id] - max(at[name] for name in stop.before if name in at)).total_seconds())
         for stop in places
@@ -119,8 +130,6 @@ def previewed(
     settings = version.content.contacts
     own = values.get(settings.email) if settings.email else None
     candidate = Candidate(row.id, contact_key, address or (None if own is None else str(own)), values, now, 0)
-    trial = LiveCampaign(
-        0, version.campaign.campaign, contacts.name, seed, 0, CampaignState.ACTIVE, now, None, None, None, ()
-    )
+    trial = LiveCampaign(0, version.name, contacts.name, seed, 0, CampaignState.ACTIVE, now, None, None, None, ())
     keys = ledger.signing_keys() or [(0, b"a preview before the first key")]
     return Messages(version, Signer(*keys[0])).render(trial, step, candidate)

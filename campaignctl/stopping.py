@@ -15,12 +15,19 @@ from campaignctl.store.ledger import SqlLedger, SqlStore
 
 @dataclass(frozen=True)
 class StopReport:
-    """What had left when a campaign was stopped. The three add up to the deliveries of all steps that had begun."""
+    """
+    What had left when a campaign was stopped. The three add up to the deliveries of all steps that had begun.
+
+    Of a series, `ended` are the occurrences that will not begin, and
+    `still_running` those that have begun and go on.
+    """
 
     campaign: str
     sent: int
     cancelled: int
     in_flight: int
+    ended: tuple[str, ...] = ()
+    still_running: tuple[str, ...] = ()
 
 
 def stop(store: SqlStore, name: str, *, actor: str, now: datetime) -> StopReport:
@@ -38,6 +45,8 @@ def stop(store: SqlStore, name: str, *, actor: str, now: datetime) -> StopReport
     """
     with store.writing() as ledger:
         campaign = ledger.known_campaign(name)
+        if campaign.is_series and campaign.state.may_stop:
+            return _series_stopped(ledger, campaign, actor, now)
         under_way = ledger.under_way(campaign)
         if not campaign.state.may_stop and not ledger.has_deliveries_to_try(campaign):
             _refuse_what_is_over(campaign, under_way)
@@ -50,6 +59,17 @@ def stop(store: SqlStore, name: str, *, actor: str, now: datetime) -> StopReport
         detail = {"sent": report.sent, "cancelled": report.cancelled, "in_flight": report.in_flight}
         ledger.note("stopped", campaign, detail, now, actor)
     return report
+
+
+def _series_stopped(ledger: SqlLedger, series: LiveCampaign, actor: str, now: datetime) -> StopReport:
+    """No further occurrence begins. What has begun is a campaign of its own, and goes on."""
+    found = ledger.open_occurrences(series)
+    ended = tuple(each.name for each in found if not each.has_begun)
+    running = tuple(each.name for each in found if each.has_begun)
+    for each in [series, *(each for each in found if not each.has_begun)]:
+        ledger.campaign_stopped(each, now)
+        ledger.note("stopped", each, {"sent": 0, "cancelled": 0, "in_flight": 0}, now, actor)
+    return StopReport(series.name, 0, 0, 0, ended, running)
 
 
 def finish_stops(store: SqlStore, *, actor: str, now: datetime) -> None:

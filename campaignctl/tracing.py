@@ -69,6 +69,12 @@ def trace(ledger: SqlLedger, name: str, key: str, now: datetime) -> Trace:
         RefusedError: there is no such campaign, or its list has no such contact.
     """
     campaign = ledger.known_campaign(name)
+    if campaign.is_series:
+        raise RefusedError(
+            "P143",
+            f"`{name}` recurs, and each of its occurrences has members of its own",
+            f"name one that `campaignctl status {name}` shows",
+        )
     contacts = ledger.contact_list(campaign)
     row = contact_by_key(ledger.connection, contacts, key)
     if row is None:

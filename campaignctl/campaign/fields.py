@@ -21,6 +21,10 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from campaignctl.campaign.cron import CRON, Cron
+from campaignctl.campaign.moments import is_day
+from campaignctl.campaign.offset import OFFSET, parse_step_time
+from campaignctl.campaign.offset import StepTime as AnyTime
 from campaignctl.campaign.source import Plain
 from campaignctl.campaign.when import When
 from campaignctl.diagnostics import did_you_mean
@@ -195,6 +199,12 @@ def _flag(text: str) -> bool:
     return text == "true"
 
 
+def _day_or_time(text: str) -> str:
+    if not is_day(text):
+        When.parse(text)
+    return str(text)
+
+
 _NUMBER = re.compile(r"[-+]?(?:0|[1-9]\d*)(\.\d+)?(?:[eE][-+]?\d+)?")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -271,16 +281,22 @@ Operand = Annotated[Any, BeforeValidator(read_literal), WithJsonSchema({"type": 
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
 _HOUR = rf"{_CLOCK}(?::[0-5]\d)?"
 _DAY = r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+_TIME = f"{_DAY}(?: {_HOUR}|[ T]{_HOUR}(?:Z|[+-]{_CLOCK}))"
 Time = Annotated[
     When,
-    *read_as(
-        When.parse,
-        "a time",
-        "2026-12-01 09:00",
-        pattern=f"{_DAY}(?: {_HOUR}|[ T]{_HOUR}(?:Z|[+-]{_CLOCK}))",
-        code="C114",
-    ),
+    *read_as(When.parse, "a time", "2026-12-01 09:00", pattern=_TIME, code="C114"),
     PlainSerializer(lambda when: when.text, return_type=str),
+]
+StepTime = Annotated[
+    AnyTime,
+    *read_as(parse_step_time, "a time", "2026-12-01 09:00", pattern=f"{_TIME}|{OFFSET}", code="C114"),
+    PlainSerializer(lambda when: when.text, return_type=str),
+]
+Until = Annotated[str, *read_as(_day_or_time, "a day or a time", "2027-12-31", pattern=f"{_DAY}|{_TIME}", code="C114")]
+CronRule = Annotated[
+    Cron,
+    *read_as(Cron.parse, "a cron rule of five fields", "0 9 * * MON", pattern=CRON, code="C123"),
+    PlainSerializer(lambda rule: rule.text, return_type=str),
 ]
 Duration = Annotated[
     timedelta,

@@ -8,7 +8,8 @@ from zoneinfo import available_timezones
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from campaignctl.campaign.condition import NamedCondition
-from campaignctl.campaign.fields import Model, Name, Text, Time, complain, read_as
+from campaignctl.campaign.cron import Cron
+from campaignctl.campaign.fields import CronRule, Model, Name, StepTime, Text, Until, complain, read_as
 from campaignctl.campaign.steps.base import IfLate
 from campaignctl.campaign.steps.email import Email
 from campaignctl.campaign.steps.sms import Sms
@@ -32,10 +33,22 @@ class ApiRequest(Model):
     """What a request has to look like: nothing to say yet in version 1 of the language."""
 
 
-class SegmentStarter(Model):
-    """A segment of the list takes part, frozen when the campaign starts."""
+class SegmentStarter(Model, json_schema_extra={"dependentRequired": {"until": ["every"]}}):
+    """A segment of the list takes part, frozen when the campaign starts: once, or at each start that a rule names."""
 
     segment: NamedCondition = Field(description="Who takes part: a condition, a list of them, or a segment's name.")
+    every: CronRule | None = Field(
+        None, description="When a recurring campaign starts: minute, hour, day, month and day of the week."
+    )
+    until: Until | None = Field(None, description="The last day, or the last moment, of the starts.")
+
+    @model_validator(mode="after")
+    def _ends_what_recurs(self) -> SegmentStarter:
+        if self.until is not None and self.every is None:
+            complain(
+                "`until` ends a recurring campaign, and this one has no `every`", "add `every`", "C121", at="until"
+            )
+        return self
 
 
 class ApiStarter(Model):
@@ -79,12 +92,17 @@ class Campaign(Heading):
     starter: Starter = Field(description="What lets contacts in.")
     steps: list[AnyStep] = Field(min_length=1, description="What happens, in order.")
 
+    @property
+    def every(self) -> Cron | None:
+        """The rule of its starts, where it recurs."""
+        return self.starter.every if isinstance(self.starter, SegmentStarter) else None
+
 
 class SingleSend(Heading, json_schema_extra={"oneOf": [{"required": ["email"]}, {"required": ["sms"]}]}):
     """One message to a segment: the short form."""
 
     segment: NamedCondition = Field(description="Who gets it: a condition, a list of them, or a segment's name.")
-    at: Time = Field(description="When it leaves: wall time in the campaign's zone, or an instant.")
+    at: StepTime = Field(description="When it leaves: wall time in the campaign's zone, or an instant.")
     email: Email | None = Field(None, description="The message, by e-mail.")
     sms: Sms | None = Field(None, description="The message, by SMS.")
 

@@ -33,6 +33,7 @@ class VersionContent(Model):
     sender: Text | None = None
     postal_address: Text | None = None
     public_url: Text | None = None
+    occurrence: Text | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class Version:
     @property
     def campaign(self) -> Campaign:
         return self.content.campaign
+
+    @property
+    def name(self) -> str:
+        """What the store calls the campaign: an occurrence of a recurring one has a name of its own."""
+        return self.content.occurrence or self.campaign.campaign
 
     @property
     def zone(self) -> ZoneInfo:

@@ -102,6 +102,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
             for each in plan.timeline
         ],
         "audience": plan.audience,
+        "every": proposal.version.campaign.every and proposal.version.campaign.every.text,
         "warnings": list(plan.warnings),
         "overlaps": [
             {"campaign": each.campaign, "contacts": each.contacts, "steps": list(each.steps)} for each in plan.overlaps

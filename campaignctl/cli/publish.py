@@ -153,6 +153,8 @@ def _tell(done: Publication, version: Version) -> None:
             print(f"Extended `{name}`, version {done.version}: it is active again.")
         case _:
             print(f"Published `{name}`, version {done.version}: it is {done.state}.")
+    if version.campaign.every is not None:
+        print(f"It starts {version.campaign.every.words}, each time as a campaign of its own.")
     if done.is_delayed_by_safety:
         print("That is later than written: a step runs no sooner than the safety delay after its publication.")
     if version.content.public_url:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from campaignctl.campaign.when import When
+from campaignctl.campaign.offset import parse_step_time
 from campaignctl.cli.attributes import attributes_in_store
 from campaignctl.cli.options import (
     Format,
@@ -44,10 +44,12 @@ def reschedule_command(
     """
     opened = opened_project(project, file)
     try:
-        When.parse(time)
+        parse_step_time(time)
     except ValueError as failure:
         raise UsageError(
-            "C114", f"`{time}` is no time", "write it like `2026-12-01 09:00` or `2026-12-01T09:00+01:00`"
+            "C114",
+            f"`{time}` is no time",
+            "write it like `2026-12-01 09:00`, or like `+2d 09:00` where the campaign recurs",
         ) from failure
     attributes = attributes_in_store(opened, store)
     # A time that is wrong is no reason not to give another one.

@@ -55,6 +55,7 @@ def run_command(
 def show_report(at: datetime, report: TickReport) -> None:
     """What a pass did, one line each, with the instant in UTC."""
     parts = [f"started {name}" for name in report.started]
+    parts += [f"made {name}, which starts next" for name in report.made]
     parts += [f"sent {report.sent} messages"] if report.sent else []
     parts += [f"finished {name}" for name in report.finished]
     parts += [f"held {name}: a person has to decide, see campaignctl status" for name in report.held]

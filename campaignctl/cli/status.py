@@ -11,6 +11,8 @@ from campaignctl.campaign.when import wall_text
 from campaignctl.cli.options import Format, FormatOption, ProjectOption, StoreOption, command_app, opened_project
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document, table
+from campaignctl.cli.status_series import series_document, series_status, show_series
+from campaignctl.cli.waiting import print_waiting, waiting_document
 from campaignctl.clock import SystemClock
 from campaignctl.store.overview import planned_times
 from campaignctl.wiring import opened_store, store_path
@@ -28,11 +30,18 @@ def status_command(
     """
     Show where a campaign stands: its steps, their times, their deliveries by state.
 
+    Of a recurring campaign: its rule, its next starts, and what became of the others.
+
     Example: campaignctl status spring-sale
     """
     opened = opened_project(project)
-    with opened_store(store_path(opened, store), SystemClock()) as the_store, the_store.reading() as ledger:
+    clock = SystemClock()
+    with opened_store(store_path(opened, store), clock) as the_store, the_store.reading() as ledger:
         campaign = ledger.known_campaign(name)
+        if campaign.is_series:
+            of_series = series_status(ledger, campaign, clock.now())
+            (series_document if format_ is Format.JSON else show_series)(of_series)
+            return
         counts = ledger.deliveries_by_state([step.id for step in campaign.steps])
         version = ledger.version(campaign, campaign.version)
         moved = {
@@ -47,8 +56,7 @@ def status_command(
             state=campaign.state,
             **{"version": campaign.version},
             members=campaign.members,
-            waiting_for_approval=waiting
-            and {"version": waiting.number, "fingerprint": waiting.fingerprint, "by": waiting.by, "at": waiting.at},
+            waiting_for_approval=waiting_document(waiting),
             steps=[
                 {
                     "id": step.name,
@@ -69,8 +77,7 @@ def status_command(
         return
     members = "nobody yet" if campaign.members is None else f"{campaign.members} members"
     print(f"{campaign.name}: {campaign.state}, version {campaign.version}, {members}")
-    if waiting is not None:
-        print(f"Version {waiting.number}, published by {waiting.by}, waits: see campaignctl approve {campaign.name}")
+    print_waiting(campaign.name, waiting)
     print(f"Times are those of {version.content.timezone}.\n")
 
     def local(at: datetime | None) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -37,6 +36,9 @@ def stop_command(
     """
     End a campaign for good: when this returns, no further message leaves.
 
+    A recurring one starts no more. What has begun of it goes on, unless you
+    stop it by its own name.
+
     Example: campaignctl stop spring-sale
     """
     opened = opened_project(project)
@@ -46,6 +48,14 @@ def stop_command(
     with opened_store(store_path(opened, store), clock) as the_store:
         report = stop(the_store, name, actor=actor(), now=clock.now())
     if format_ is Format.JSON:
-        document(**asdict(report))
+        counts = {"campaign": name, "sent": report.sent, "cancelled": report.cancelled, "in_flight": report.in_flight}
+        document(**counts, ended=report.ended, still_running=report.still_running)
+        return
+    if report.ended or report.still_running:
+        print(f"Stopped `{name}`: it starts no more.")
+        for each in report.ended:
+            print(f"`{each}` will not begin.")
+        for each in report.still_running:
+            print(f"`{each}` has begun and goes on: campaignctl stop {each} ends it too.")
         return
     print(f"Stopped `{name}`: {report.sent} had ended, {report.cancelled} cancelled, {report.in_flight} in flight.")

@@ -50,6 +50,8 @@ def list_command(
     opened = opened_project(project)
     with opened_store(store_path(opened, store), SystemClock()) as the_store, the_store.reading() as ledger:
         campaigns = ledger.every_campaign() if name is None else [ledger.known_campaign(name)]
+        if name is not None and campaigns[0].is_series:
+            campaigns = ledger.occurrences(campaigns[0])
         rows = (vars(each) for campaign in campaigns for each in ledger.uncertain(campaign))
         if format_ is RowsFormat.NDJSON:
             lines(rows)

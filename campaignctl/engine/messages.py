@@ -48,7 +48,7 @@ def surroundings_of(version: Version, step: str) -> Surroundings:
     """What is the same in every copy of a step's message."""
     content = version.content
     return Surroundings(
-        campaign=content.campaign.campaign,
+        campaign=version.name,
         title=content.campaign.title or content.campaign.campaign,
         step=step,
         list_name=content.campaign.list_name,

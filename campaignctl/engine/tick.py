@@ -13,6 +13,7 @@ from campaignctl.engine.carry_out import carry_out
 from campaignctl.engine.dispatch import Dispatched
 from campaignctl.engine.lateness import Late, verdict_on
 from campaignctl.engine.messages import Messages
+from campaignctl.engine.occurring import NOTHING_MISSING, Missing, make, missing
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.flow.tree import Stop, stops
 from campaignctl.message.links import Signer
@@ -32,6 +33,7 @@ class TickReport:
 
     started: list[str] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     sent: int = 0
     has_moved: bool = False  # deliveries were claimed, skipped or put off
@@ -41,7 +43,7 @@ class TickReport:
 
     @property
     def did_something(self) -> bool:
-        return bool(self.started or self.finished or self.held or self.sent or self.has_moved)
+        return bool(self.started or self.finished or self.made or self.held or self.sent or self.has_moved)
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Engine:
         self._signer = signer
         self._dispatcher = dispatcher
         self._versions: dict[tuple[int, int], _Running] = {}
+        self._before: dict[tuple[int, int], _Running] = {}
         self._blocked_until: dict[int, datetime] = {}  # steps whose rate or hours do not let them go on
 
     def tick(self, now: Callable[[], datetime], is_ending: Callable[[], bool] = lambda: False) -> TickReport:
@@ -107,14 +110,22 @@ class Engine:
             StoreError: the store fails; nothing that is known of messages is lost.
         """
         report = TickReport()
+        # What no campaign asked for in this pass is forgotten in the next: a recurring one has a version a start.
+        self._before, self._versions = self._versions, {}
         self._dispatcher.settle(now())
+        starts = [
+            self._keep_occurring(campaign.name, now(), report)
+            for campaign in self._campaigns(CampaignState.ACTIVE)
+            if campaign.is_series
+        ]
         for campaign in self._campaigns(CampaignState.ACTIVE):
             self._begin_due_steps(campaign, now(), report)
             self._hold_what_is_called_spam(campaign, now(), report)
         self._send(now, is_ending, report)
         for campaign in self._campaigns(CampaignState.ACTIVE):
-            self._finish_drained_steps(campaign, now(), report)
-        report.wake_at = self._wake_at()
+            if not campaign.is_series:
+                self._finish_drained_steps(campaign, now(), report)
+        report.wake_at = min(filter(None, [self._wake_at(), *starts]), default=None)
         return report
 
     def _campaigns(self, *states: CampaignState) -> list[LiveCampaign]:
@@ -123,11 +134,36 @@ class Engine:
 
     def _version(self, campaign: LiveCampaign, number: int, ledger: Ledger) -> _Running:
         key = (campaign.id, number)
+        if key not in self._versions and key in self._before:
+            self._versions[key] = self._before[key]
         if key not in self._versions:
             version = ledger.version(campaign, number)
             places = {stop.id: stop for stop in stops(version.campaign)}
             self._versions[key] = _Running(Messages(version, self._signer), places)
         return self._versions[key]
+
+    def _keep_occurring(self, name: str, now: datetime, report: TickReport) -> datetime | None:
+        """Make the occurrences of a series that are missing, and end it where it is over; when to look again."""
+        with self._store.reading() as ledger:
+            found = self._missing(name, now, ledger)
+        if not found.starts and not found.is_over:
+            return found.next_at
+        with self._store.writing() as ledger:
+            # Asked again under the lock, as with steps.
+            found, series = self._missing(name, now, ledger), ledger.campaign_named(name)
+            if series is None:
+                return None
+            version = self._version(series, series.version, ledger).messages.version
+            report.made += [make(ledger, series, version, start, now) for start in found.starts]
+            if found.is_over:
+                ledger.campaign_completed(series, now)
+        return found.next_at
+
+    def _missing(self, name: str, now: datetime, ledger: Ledger) -> Missing:
+        series = ledger.campaign_named(name)
+        if series is None or series.state is not CampaignState.ACTIVE:
+            return NOTHING_MISSING
+        return missing(ledger, series, self._version(series, series.version, ledger).messages.version, now, now)
 
     def _begin_due_steps(self, campaign: LiveCampaign, now: datetime, report: TickReport) -> None:
         """Begin steps in their order until one has to wait; what needs no channel is finished at once."""
@@ -246,7 +282,8 @@ class Engine:
         """When the next thing is to be done; None where nothing is to come without a person."""
         with self._store.reading() as ledger:
             attempts = ledger.next_attempts()
-            live = ledger.live_campaigns((CampaignState.ACTIVE, CampaignState.COMPLETED))
+            # Of completed campaigns only refused messages may be to come; of recurring ones there are many.
+            live = ledger.live_campaigns((CampaignState.ACTIVE, *([CampaignState.COMPLETED] if attempts else [])))
             tried = [
                 max(attempts[step.id], self._blocked_until.get(step.id, attempts[step.id]))
                 for campaign in live
@@ -267,10 +304,14 @@ class Engine:
 
 
 def _due_at(campaign: LiveCampaign, places: Mapping[str, Stop], step: LiveStep) -> datetime | None:
-    """When a step to come could begin: at its time, or when the last step before it ended; None while one has not."""
+    """
+    When a step to come could begin: at its time, or when the last step before it ended; None while one has not.
+
+    One that was skipped took no time.
+    """
     if step.state is not StepState.SCHEDULED or step.effective_at is None:
         return None
     before = [each for each in campaign.steps if each.name in places[step.name].before]
     if not all(each.state.is_final for each in before):
         return None
-    return max([step.effective_at, *(each.finished_at for each in before if each.finished_at is not None)])
+    return max([step.effective_at, *(each.finished_at for each in before if each.started_at and each.finished_at)])

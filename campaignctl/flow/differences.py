@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any, Final
 
+from campaignctl.campaign.cron import Cron
 from campaignctl.campaign.fields import Model
+from campaignctl.campaign.model import SegmentStarter
 from campaignctl.campaign.steps.base import StepBase
 from campaignctl.campaign.steps.split import SplitStep
 from campaignctl.campaign.steps.union import every_step, verb_of
@@ -30,7 +32,25 @@ def _of_campaign(live: Version, file: Version) -> Iterator[Change]:
     yield from _changed(None, ChangeKind.STRUCTURE, "list", before.list_name, after.list_name)
     yield from _changed(None, ChangeKind.SCHEDULE, "timezone", live.content.timezone, file.content.timezone)
     yield from _changed_part(None, ChangeKind.SCHEDULE, "if_late", before, after)
-    yield from _changed_part(None, ChangeKind.STRUCTURE, "starter", before, after)
+    yield from _of_starter(before.starter, after.starter)
+
+
+def _of_starter(before: Model, after: Model) -> Iterator[Change]:
+    if not isinstance(before, SegmentStarter) or not isinstance(after, SegmentStarter):
+        yield from _changed(None, ChangeKind.STRUCTURE, "starter", _dumped(before), _dumped(after))
+        return
+    if before.segment != after.segment:
+        who, to_whom = ({"segment": _dumped(each)["segment"]} for each in (before, after))
+        yield Change(None, ChangeKind.STRUCTURE, "starter", who, to_whom)
+    yield from _changed(None, ChangeKind.SCHEDULE, EVERY, _text_of(before.every), _text_of(after.every))
+    yield from _changed(None, ChangeKind.SCHEDULE, "starter.until", before.until, after.until)
+
+
+EVERY: Final = "starter.every"  # the rule by which a campaign recurs
+
+
+def _text_of(rule: Cron | None) -> str | None:
+    return None if rule is None else rule.text
 
 
 def _of_project(live: Version, file: Version) -> Iterator[Change]:
@@ -79,7 +99,7 @@ def _renamed(name: str, of: dict[str, StepBase], others: dict[str, StepBase]) ->
 def _of_step(before: StepBase, after: StepBase, live: Version, file: Version) -> Iterator[Change]:
     name = after.id
     yield from _changed(name, ChangeKind.CONTENT, "title", before.title, after.title)
-    if (before.at and before.at.at(live.zone)) != (after.at and after.at.at(file.zone)):
+    if (before.instant_in(live.zone) or before.at) != (after.instant_in(file.zone) or after.at):
         yield Change(name, ChangeKind.SCHEDULE, "at", before.at and before.at.text, after.at and after.at.text)
     yield from _changed_part(name, ChangeKind.SCHEDULE, "if_late", before, after)
     verb = verb_of(after)

@@ -19,7 +19,7 @@ from campaignctl.campaign.steps.split import SegmentSplit, SplitStep
 from campaignctl.campaign.steps.union import every_step
 from campaignctl.campaign.version import Version
 from campaignctl.flow.changes import Change, ChangeKind, by_kind
-from campaignctl.flow.differences import SEGMENTS, differences
+from campaignctl.flow.differences import EVERY, SEGMENTS, differences
 from campaignctl.flow.states import CampaignState
 from campaignctl.flow.tree import stops
 from campaignctl.flow.waiting import waiting
@@ -158,6 +158,8 @@ class _Rules:
         return self._refusal_of_time(step) if change.field == "at" else None
 
     def _refusal_of_campaign(self, change: Change) -> str | None:
+        if change.field == EVERY and None in (change.before, change.after):
+            return "a campaign recurs from its first publication on, or never"
         if self._standing.has_started and change.field in _FROM_THE_START:
             return f"the campaign has started, and its `{change.field}` stays"
         return None if self._to_come else "every step of the campaign has begun or is over"
@@ -176,6 +178,7 @@ class _Rules:
         return self._refusal_of_time(step) if change.before is None else None
 
     def _refusal_of_time(self, step: StepBase | None) -> str | None:
-        if step is None or step.at is None or step.at.at(self._file.zone) >= self._now:
+        at = None if step is None else step.instant_in(self._file.zone)
+        if step is None or step.at is None or at is None or at >= self._now:
             return None
         return f"its time is past ({step.at.text})"

@@ -24,6 +24,7 @@ from campaignctl.message.links import Signer
 from campaignctl.permitting import Consent
 from campaignctl.ports import LiveCampaign, LiveStep
 from campaignctl.project import Project
+from campaignctl.proposing import next_occurrence
 from campaignctl.publishing import publish
 from campaignctl.simulation.assumptions import Assumptions
 from campaignctl.simulation.rendering import MOST_EXPLAINED, Checked, MessageCheck
@@ -110,14 +111,16 @@ def simulate(store: VirtualStore, version: Version, project: Project, settings: 
     Publish *version* in this copy of a store, and let time pass to its end.
 
     A campaign that is published already goes on from where it stands. Other
-    campaigns stand still; what they have sent counts for the frequency cap.
+    campaigns stand still; what they have sent counts for the frequency cap. Of
+    a recurring campaign its next occurrence runs, alone.
 
     Raises:
         RefusedError: it could not be published.
         WorkFailedError: a step cannot be carried out.
     """
-    now, assumed = settings.now, settings.assumed
-    name = version.campaign.campaign
+    now, assumed, written = settings.now, settings.assumed, version.name
+    version = _once(store, version, now)
+    name = version.name
     _publish(store, version, project.without_approval(), settings)
     rules = SendingRules.of(project)
     with store.writing() as ledger:
@@ -126,7 +129,7 @@ def simulate(store: VirtualStore, version: Version, project: Project, settings: 
         ledger.isolate(ledger.known_campaign(name))
         for step in ledger.steps_at_work(name):
             store.progress.next_at[step.id] = now
-        ledger.add_coming(settings.events)
+        ledger.add_coming({**row, "campaign": name} if row["campaign"] == written else row for row in settings.events)
         channel = Meter(rules.rate, ledger.rate_marks().get("channel/email"))
     check = MessageCheck(assumed.seed, settings.most_rendered)
     is_watchful = rules.cap is not None or bool(settings.events) or _moves(version)
@@ -136,6 +139,12 @@ def simulate(store: VirtualStore, version: Version, project: Project, settings: 
         campaign = ledger.known_campaign(name)
         _refuse_what_cannot_be_done(ledger, campaign)
         return _outcome(ledger, campaign, now, check)
+
+
+def _once(store: VirtualStore, version: Version, now: datetime) -> Version:
+    with store.reading() as ledger:
+        live = ledger.campaign_named(version.name)
+        return next_occurrence(version, now, ledger.skipped_starts(live) if live is not None else ())
 
 
 def _refuse_what_cannot_be_done(ledger: VirtualLedger, campaign: LiveCampaign) -> None:
@@ -150,7 +159,7 @@ def _refuse_what_cannot_be_done(ledger: VirtualLedger, campaign: LiveCampaign) -
 
 def _publish(store: VirtualStore, version: Version, project: Project, settings: Settings) -> None:
     """Publish it as somebody would who agrees to all that it asks for; what waits for an approval has it."""
-    name = version.campaign.campaign
+    name = version.name
     with store.reading() as ledger:
         live = ledger.campaign_named(name)
     consent = Consent(

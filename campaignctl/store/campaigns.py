@@ -65,6 +65,9 @@ class CampaignStatements:
                 campaigns.c.started_at,
                 campaigns.c.finished_at,
                 campaigns.c.members,
+                campaigns.c.counts_from,
+                campaigns.c.series_id,
+                campaigns.c.starts_at,
             )
             .join(lists, lists.c.id == campaigns.c.list_id)
             .where(*conditions)
@@ -84,6 +87,9 @@ class CampaignStatements:
                 finished_at=instant(row.finished_at),
                 members=row.members,
                 steps=tuple(steps_of.get(row.id, ())),
+                counts_from=instant(row.counts_from),
+                series_id=row.series_id,
+                starts_at=instant(row.starts_at),
             )
             for row in found
         ]

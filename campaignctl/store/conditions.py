@@ -76,7 +76,7 @@ def matches(condition: Condition, contacts: ContactList, given: Circumstances) -
             return contacts.table.c.id.in_(
                 select(members.c.contact_id)
                 .join(campaigns, campaigns.c.id == members.c.campaign_id)
-                .where(campaigns.c.name == condition.in_campaign, campaigns.c.list_id == contacts.id)
+                .where(_is_named(condition.in_campaign), campaigns.c.list_id == contacts.id)
             )
 
 
@@ -217,11 +217,11 @@ def _reached(kind: str, reference: MessageReference, contacts: ContactList, give
     named = reference.message.split("/")
     meant = [campaigns.c.list_id == contacts.id]
     if len(named) == 2:
-        meant += [campaigns.c.name == named[0], steps.c.name == named[1]]
+        meant += [_is_named(named[0]), steps.c.name == named[1]]
     else:
         # One word is a step of this campaign, or else another campaign.
         own = and_(campaigns.c.name == given.campaign, steps.c.name == named[0])
-        meant.append(or_(own, campaigns.c.name == named[0]) if given.campaign else campaigns.c.name == named[0])
+        meant.append(or_(own, _is_named(named[0])) if given.campaign else _is_named(named[0]))
     since = None if reference.within is None else stored(given.now - reference.within)
     if kind == "received":
         found = (
@@ -241,6 +241,13 @@ def _reached(kind: str, reference: MessageReference, contacts: ContactList, give
             found = found.where(begins_with(events.c.url, reference.link))
     found = found.join(campaigns, campaigns.c.id == steps.c.campaign_id).where(*meant)
     return found if since is None else found.where(at >= since)
+
+
+def _is_named(name: str) -> ColumnElement[bool]:
+    """Whether a campaign has this name, or is an occurrence of the recurring one that has it."""
+    series = campaigns.alias("series")
+    of_series = select(series.c.id).where(series.c.name == name)
+    return or_(campaigns.c.name == name, campaigns.c.series_id.in_(of_series))
 
 
 def begins_with(column: ColumnElement[Any], prefix: str) -> ColumnElement[bool]:

@@ -15,11 +15,14 @@ from campaignctl.store.deliveries import DeliveryStatements
 from campaignctl.store.events import EventStatements
 from campaignctl.store.instants import stored
 from campaignctl.store.keys import KeyStatements
+from campaignctl.store.series import SeriesStatements
 from campaignctl.store.tables import daemons
 from campaignctl.store.uncertain import UncertainStatements
 
 
-class SqlLedger(DeliveryStatements, EventStatements, UncertainStatements, KeyStatements, ApprovalStatements):
+class SqlLedger(
+    DeliveryStatements, EventStatements, UncertainStatements, KeyStatements, ApprovalStatements, SeriesStatements
+):
     """All statements of the store, inside one transaction."""
 
     def __init__(self, connection: Connection, prepared: dict[tuple[int, int], Prepared] | None = None) -> None:

@@ -272,7 +272,7 @@ class MemberStatements:
 
 def circumstances(version: Version, now: datetime) -> Circumstances:
     """What the conditions of *version* depend on besides the contact."""
-    return Circumstances(now, version.zone, version.content.segments, version.campaign.campaign)
+    return Circumstances(now, version.zone, version.content.segments, version.name)
 
 
 def audience_of(version: Version, contacts: ContactList, now: datetime) -> Select[Any]:

@@ -36,7 +36,7 @@ class PublicationStatements:
         """Write down a new campaign with its first version and its steps; its id."""
         campaign_id: int = self.connection.execute(
             insert(campaigns).values(
-                name=version.campaign.campaign,
+                name=version.name,
                 list_id=list_id,
                 seed=seed,
                 version=1,

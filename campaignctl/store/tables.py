@@ -77,7 +77,20 @@ campaigns = Table(
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
     Column("members", Integer),
+    Column("counts_from", BigInteger),
+    Column("series_id", ForeignKey("campaigns.id")),
+    Column("starts_at", BigInteger),
     _one_of("state", CampaignState),
+    UniqueConstraint("series_id", "starts_at"),
+)
+
+skipped_starts = Table(
+    "skipped_starts",
+    metadata,
+    Column("series_id", ForeignKey("campaigns.id"), nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("series_id", "starts_at"),
+    sqlite_with_rowid=False,
 )
 
 versions = Table(

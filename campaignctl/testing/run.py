@@ -16,6 +16,7 @@ from campaignctl.errors import CampaignctlError, RefusedError
 from campaignctl.files import FileTrouble, ProjectFiles
 from campaignctl.message.sandbox import RenderError
 from campaignctl.project import ProjectFile
+from campaignctl.proposing import next_occurrence
 from campaignctl.publishing import frozen
 from campaignctl.rehearsal import audience
 from campaignctl.testing.expectations import disappointments
@@ -141,8 +142,7 @@ class _Play:
     def problems(self) -> list[Problem]:
         """Everything that was not as expected."""
         zone = self.version.zone
-        clock = self.scenario.clock or self.loaded.file.clock
-        with staged(self.project.project, clock.at(zone), self.loaded.file.seed) as stage:
+        with staged(self.project.project, self._begins, self.loaded.file.seed) as stage:
             if self._is_published(stage):
                 self._go_through(stage, sorted(self._agenda(), key=lambda each: each[0]))
                 self._pass_time(stage, None if self.scenario.until is None else self.scenario.until.at(zone))
@@ -151,11 +151,17 @@ class _Play:
                         self._compare(stage, place, wanted)
         return self.found
 
+    @property
+    def _begins(self) -> datetime:
+        return (self.scenario.clock or self.loaded.file.clock).at(self.version.zone)
+
     def _is_published(self, stage: Stage) -> bool:
         try:
             contacts = self.scenario.contacts if self.scenario.contacts is not None else self.loaded.file.contacts
             if contacts is not None:
                 self._import(stage, contacts)
+            # Of a recurring campaign its next occurrence is played, alone.
+            self.version = next_occurrence(self.version, self._begins)
             stage.publish(self.version)
         except CampaignctlError as failure:
             self._refused(failure, self.scenario.refused, (*self.path, "refused"), ("campaign",))
@@ -196,7 +202,7 @@ class _Play:
 
     def _do(self, stage: Stage, place: int, happening: Happening) -> None:
         path = (*self.path, "happens", place)
-        campaign = self.version.campaign.campaign
+        campaign = self.version.name
         try:
             if happening.event is not None:
                 what, step = happening.event
@@ -229,7 +235,8 @@ class _Play:
         if checked.file is None or has_errors(checked.problems):
             self._complain(path, f"`{file}` has errors", "run `campaignctl validate` on it")
             return
-        stage.publish(frozen(checked.file, self.project.project, checked.files))
+        version = frozen(checked.file, self.project.project, checked.files)
+        stage.publish(next_occurrence(version, self._begins))
 
     def _import(self, stage: Stage, contacts: str | Sequence[Mapping[str, object]]) -> None:
         list_name = self.version.campaign.list_name
@@ -251,7 +258,7 @@ class _Play:
             self._complain(at_code, f"expected {wanted}, actual {said}")
 
     def _compare(self, stage: Stage, place: int, wanted: Expectation) -> None:
-        campaign = stage.campaign(self.version.campaign.campaign)
+        campaign = stage.campaign(self.version.name)
 
         def count(of: str) -> int:
             return self._count_in_store(stage) if of == "store" else self._count(stage)

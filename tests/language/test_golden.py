@@ -16,7 +16,7 @@ from campaignctl.validation import Checked, campaign_files, check_file, check_fi
 
 GOLDEN = Path(__file__).parent / "golden"
 # No campaign file has these: there is no project, or no file.
-OF_NO_FILE = {"C150", "C151", "C207"}
+OF_NO_FILE = {"C150", "C151", "C153", "C207"}
 
 
 def checked(world: World, wrong: Wrong) -> Checked:

@@ -47,6 +47,12 @@ def split(branches: str, by: str = "random") -> Wrong:
     )
 
 
+def recurring(rule: str, *times: str) -> Wrong:
+    """A campaign that recurs, with a step at each of these times."""
+    head = HEAD.replace("exists: true}}", f"exists: true}}, {rule}}}")
+    return Wrong(head + "".join(at(f"s-{number}", time) for number, time in enumerate(times)))
+
+
 def at(step: str, time: str) -> str:
     return f"  - {{id: {step}, at: {time}, email: {{subject: Hi, body: hello.md}}}}\n"
 
@@ -107,7 +113,13 @@ WRONG: dict[str, list[Wrong]] = {
         condition("{attribute: age, between: [1, 2, 3]}"),
     ],
     "C113": [short("sale", "Sale!"), short("list: customers", "list:"), condition("{attribute: first name, eq: Ada}")],
-    "C114": [short("2026-12-01", "2026-13-01"), short("2026-12-01 09:00", "tomorrow"), short(" 09:00", "T09:00")],
+    "C114": [
+        short("2026-12-01", "2026-13-01"),
+        short("2026-12-01 09:00", "tomorrow"),
+        short(" 09:00", "T09:00"),
+        recurring('every: "0 9 * * MON"', "+2w"),
+        recurring('every: "0 9 * * MON", until: Christmas', "+0d"),
+    ],
     "C115": [Wrong(SHORT + "if_late: {within: soon}\n")],
     "C116": [split("{name: a, share: half}")],
     "C117": [short("Hi", "Hi, rate: fast")],
@@ -132,6 +144,7 @@ WRONG: dict[str, list[Wrong]] = {
         long("{segment: {attribute: email, exists: true}}", "french"),
         long("exists: true}}", "exists: true}, api: {}}"),
         long("{segment: {attribute: email, exists: true}}", "{}"),
+        recurring("until: 2027-12-31", "2026-12-01 09:00"),
     ],
     "C122": [
         long("email: {subject", "emial: {subject"),
@@ -139,6 +152,14 @@ WRONG: dict[str, list[Wrong]] = {
         step("email: {subject: Hi, body: hello.md}, exit: {}"),
         short("email: {subject: Hi, body: hello.md}\n", ""),
         Wrong(SHORT + "sms: {text: Hi}\n"),
+    ],
+    "C123": [
+        recurring("every: Monday", "+0d"),
+        recurring('every: "60 9 * * *"', "+0d"),
+        recurring('every: "0 0 9 * * MON"', "+0d"),
+        recurring('every: "@weekly"', "+0d"),
+        recurring('every: "0 9 L * *"', "+0d"),
+        recurring('every: "0 9 * * FRI-MON"', "+0d"),
     ],
     "C152": [Wrong(SHORT, project=("sender:", "public_url: mail.shop.example\nsender:"))],
     "C201": [Wrong(HEAD + STEP + STEP)],
@@ -152,7 +173,16 @@ WRONG: dict[str, list[Wrong]] = {
     "C212": [Wrong(HEAD + at("a", "2027-10-31 02:30"))],
     "C213": [long("at: 2026-12-01 09:00, ", "")],
     "C214": [Wrong(API + STEP + "  - {id: b, email: {subject: Hi, body: hello.md}}\n")],
-    "C215": [Wrong(HEAD + STEP + at("b", "2026-11-30 09:00"))],
+    "C215": [
+        Wrong(HEAD + STEP + at("b", "2026-11-30 09:00")),
+        recurring('every: "0 9 * * MON"', "+0d 08:00"),
+        recurring('every: "0 9,17 * * MON"', "+0d 12:00"),
+        recurring('every: "0 9,17 * * MON"', "+6h", "+0d 16:00"),
+        recurring('every: "0 9,17 * * MON"', "+1d 08:00", "+20h"),
+    ],
+    "C216": [recurring('every: "0 9 * * MON"', "+0d", "2026-12-09 09:00")],
+    "C217": [Wrong(HEAD + at("a", "+2d 09:00")), short("2026-12-01 09:00", "+4h")],
+    "C218": [recurring('every: "0 9 30 2 *"', "+0d")],
     "C220": [short("hello.md", "../../etc/passwd"), short("hello.md", "helo.md"), short("hello.md", ".")],
     "C221": [short("hello.md", "campaignctl.yaml")],
     "C222": [short("subject: Hi, ", ""), short(", body: hello.md", ""), step("sms: {from: Shop}")],

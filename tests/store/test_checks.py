@@ -179,6 +179,8 @@ LAST = "step_id = (SELECT id FROM steps WHERE name = 'last')"
             "sale/first has begun, and its cohort is not known",
             "UPDATE steps SET cohort = NULL WHERE name = 'first'",
         ),
+        ("series", "sale recurs, and has steps of its own", "UPDATE campaigns SET counts_from = 1"),
+        ("series", "sale is an occurrence by half", "UPDATE campaigns SET starts_at = 1"),
         ("states", "sale is completed, which does not fit", "UPDATE campaigns SET finished_at = NULL"),
         ("states", "sale is active, which does not fit", "UPDATE campaigns SET state = 'active'"),
         ("versions", "version 1 of sale is not there", "DELETE FROM versions"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
@@ -16,10 +18,12 @@ from campaignctl.campaign.fields import (
     Model,
     Name,
     Share,
+    StepTime,
     Text,
     Time,
     Value,
 )
+from campaignctl.campaign.when import When
 
 
 class Within(Model):
@@ -35,12 +39,19 @@ class StepBase(Model):
     """One stop in a campaign."""
 
     id: Name = Field(description="The step's name, unique in the file.", examples=["invitation"])
-    at: Time | None = Field(None, description="When it runs: wall time in the campaign's zone, or an instant.")
+    at: StepTime | None = Field(
+        None,
+        description="When it runs: wall time in the campaign's zone, or an instant; `+2d 09:00` after each start.",
+    )
     title: Text | None = Field(None, description="A title for people.", examples=["The invitation"])
     if_late: IfLate = Field(
         None,
         description="What happens when it could not run in time, because nothing was running.",
     )
+
+    def instant_in(self, zone: ZoneInfo) -> datetime | None:
+        """When it runs; None where it has no time, or one that is relative to a start."""
+        return self.at.at(zone) if isinstance(self.at, When) else None
 
 
 class Gate(Model):

@@ -74,11 +74,24 @@ CREATE TABLE campaigns (
     started_at BIGINT,
     finished_at BIGINT,
     members INTEGER,
+    counts_from BIGINT,
+    series_id INTEGER,
+    starts_at BIGINT,
     PRIMARY KEY (id),
     CONSTRAINT state_is_known CHECK (state IN ('pending_approval', 'active', 'paused', 'completed', 'stopped')),
+    UNIQUE (series_id, starts_at),
     UNIQUE (name),
-    FOREIGN KEY(list_id) REFERENCES lists (id)
+    FOREIGN KEY(list_id) REFERENCES lists (id),
+    FOREIGN KEY(series_id) REFERENCES campaigns (id)
 );
+
+CREATE TABLE skipped_starts (
+    series_id INTEGER NOT NULL,
+    starts_at BIGINT NOT NULL,
+    PRIMARY KEY (series_id, starts_at),
+    FOREIGN KEY(series_id) REFERENCES campaigns (id)
+)
+ WITHOUT ROWID;
 
 CREATE TABLE proposals (
     campaign_id INTEGER NOT NULL,
