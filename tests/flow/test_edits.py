@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from campaignctl.flow.states import CampaignState
 from campaignctl.project import Project
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
-PROJECT: dict[str, object] = {
+PROJECT: dict[str, Any] = {
     "project": "shop",
     "timezone": "Europe/Paris",
     "sender": "Shop <news@shop.example>",
@@ -267,18 +268,18 @@ def test_what_the_project_says_belongs_to_the_steps_to_come() -> None:
 
 
 def test_a_segment_of_the_project_counts_as_long_as_something_asks_for_it() -> None:
-    other = version(TRUNK, segments={**PROJECT["segments"], "french": {"attribute": "country", "in": ["FR", "BE"]}})  # type: ignore[dict-item]
+    other = version(TRUNK, segments={**PROJECT["segments"], "french": {"attribute": "country", "in": ["FR", "BE"]}})
     assert told(edits(version(TRUNK), other, NOT_STARTED, NOW.replace(month=11))) == [
         "None structure segments.french asks"
     ]
     # The audience is frozen at the start.
     assert edits(version(TRUNK), other, AFTER_FIRST, NOW) == []
-    unused = version(TRUNK, segments={**PROJECT["segments"], "new": {"attribute": "vip", "eq": True}})  # type: ignore[dict-item]
+    unused = version(TRUNK, segments={**PROJECT["segments"], "new": {"attribute": "vip", "eq": True}})
     assert edits(version(TRUNK), unused, NOT_STARTED, NOW.replace(month=11)) == []
 
 
 def test_a_segment_counts_after_the_start_for_splits_to_come_and_for_the_projects_own() -> None:
-    other = {**PROJECT["segments"], "vip": {"attribute": "vip", "eq": False}}  # type: ignore[dict-item]
+    other = {**PROJECT["segments"], "vip": {"attribute": "vip", "eq": False}}
     asking = "{id: ask, at: 2026-12-05 10:00, split: {by: segment, branches: [{name: a, when: vip}]}}"
     text = f"{TRUNK}  - {asking}\n"
     assert told(edits(version(text), version(text, segments=other), AFTER_FIRST, NOW)) == [
