@@ -17,7 +17,7 @@ from campaignctl.flow.edits import before_the_end, is_addition
 from campaignctl.flow.states import CampaignState
 from campaignctl.ports import LiveStep
 from campaignctl.project import Project
-from campaignctl.proposing import Action, Proposal, proposed
+from campaignctl.proposing import Action, Proposal, proposed, refuse_missing
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.lists import known_list
 
@@ -46,6 +46,7 @@ def permitted(ledger: SqlLedger, version: Version, project: Project, now: dateti
     Raises:
         RefusedError: it is not possible, or needs more consent.
     """
+    refuse_missing(version.campaign)
     proposal = proposed(ledger, version, project, now, starts_now=consent.starts_now)
     name, live = version.name, proposal.live
     if live is None:

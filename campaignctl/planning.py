@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from campaignctl.campaign.fields import duration_text
+from campaignctl.campaign.steps.base import StepBase
+from campaignctl.campaign.steps.sms import SmsStep
 from campaignctl.campaign.steps.union import every_step
 from campaignctl.campaign.when import wall_text
 from campaignctl.diagnostics import listed
@@ -15,9 +17,10 @@ from campaignctl.flow.estimates import Size, busiest, cohort_sizes, duration, se
 from campaignctl.flow.rates import Rate
 from campaignctl.flow.states import CampaignState
 from campaignctl.flow.tree import Turn
+from campaignctl.message.sms import SmsSize, least_sms_size
 from campaignctl.ports import LiveStep
 from campaignctl.project import Project
-from campaignctl.proposing import Proposal
+from campaignctl.proposing import Proposal, needed_and_missing
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.lists import ContactList, known_list
 from campaignctl.store.members import audience_of
@@ -29,13 +32,18 @@ _SENDING: Final = ("email", "sms")
 
 @dataclass(frozen=True)
 class Planned:
-    """One step of the timeline: how many members get to it, and how long its messages take by the rates."""
+    """
+    One step of the timeline: how many members get to it, and how long its messages take by the rates.
+
+    `sms` is the least size of a text message, of the longest variant.
+    """
 
     step: LiveStep
     local: str | None
     size: Size
     messages: int
     duration: timedelta | None
+    sms: SmsSize | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,11 @@ def planned(ledger: SqlLedger, proposal: Proposal, project: Project, now: dateti
     timeline = tuple(_timeline(proposal, project, cohort_sizes(version.campaign, audience, taken)))
     overlaps = tuple(_overlaps(ledger, proposal, timeline, _period(project), contacts, now))
     warnings = [] if audience else ["nobody takes part as things are"]
+    warnings += [
+        f"publishing is refused: this version of campaignctl cannot run {what} ({where})"
+        for where, what in needed_and_missing(version.campaign)
+    ]
+    warnings += map(_sms_told, (each for each in timeline if each.sms is not None))
     warnings += [*_tight(proposal, timeline), *_capped(proposal, timeline, project, overlaps)]
     return Plan(proposal, timeline, audience, tuple(warnings), overlaps)
 
@@ -98,7 +111,21 @@ def _timeline(proposal: Proposal, project: Project, sizes: Mapping[str, Size]) -
             size = Size(live.cohort or 0)
         messages = size.count if sends(step) else 0
         local = None if live.effective_at is None else wall_text(live.effective_at, proposal.version.zone)
-        yield Planned(live, local, size, messages, duration(step, messages, rate))
+        yield Planned(live, local, size, messages, duration(step, messages, rate), _sms_size(step))
+
+
+def _sms_size(step: StepBase) -> SmsSize | None:
+    if not isinstance(step, SmsStep):
+        return None
+    texts = [step.sms.text, *(variant.text for variant in step.sms.variants)]
+    return max((least_sms_size(text) for text in texts if text), key=lambda size: size.parts, default=None)
+
+
+def _sms_told(each: Planned) -> str:
+    assert each.sms is not None, "only of text messages"
+    alphabet, units, parts = each.sms
+    number = f"{parts} part{'' if parts == 1 else 's'}"
+    return f"a message of `{each.step.name}` has {number} at least: {units} units of {alphabet}, and what is filled in"
 
 
 def _starts(timeline: Iterable[Planned]) -> dict[str, datetime]:

@@ -72,7 +72,8 @@ def proposed(
     Raises:
         RefusedError: it needs what this version of the program cannot do.
     """
-    refuse_missing(version.campaign)
+    if isinstance(version.campaign.starter, ApiStarter):
+        refuse_missing(version.campaign)
     live = ledger.campaign_named(version.name)
     if version.campaign.every is not None and starts_now:
         raise RefusedError(

@@ -11,7 +11,7 @@ import typer
 from campaignctl.cli.attributes import attributes_of
 from campaignctl.cli.options import ProjectOption, StoreOption, command_app, opened_project, sound_campaign
 from campaignctl.cli.plan_markdown import plan_markdown
-from campaignctl.cli.plan_text import next_step, show_plan
+from campaignctl.cli.plan_text import is_beyond_us, next_step, show_plan
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document, utc_text
 from campaignctl.clock import SystemClock
@@ -71,10 +71,11 @@ def plan_command(
     if out is not None:
         basis = basis_of(proposal, file, opened.folder, starts_now=starts_now)
         write_plan(out, {"version": 1, **plan_document(plan)}, basis)
-    is_for_publish = out is not None and proposal.action in (Action.CREATE, Action.UPDATE)
+    can_publish = proposal.action in (Action.CREATE, Action.UPDATE) and not is_beyond_us(proposal)
+    is_for_publish = out is not None and can_publish
     if format_ is PlanFormat.TEXT:
         say(f"\nNext: campaignctl publish --plan {out}" if is_for_publish else f"\n{next_step(proposal)}")
-    if proposal.action is Action.REFUSED:
+    if proposal.action is Action.REFUSED or is_beyond_us(proposal):
         return 3
     return 4 if detailed and proposal.action is not Action.NONE else 0
 
@@ -84,7 +85,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     proposal = plan.proposal
     return {
         "campaign": proposal.version.campaign.campaign,
-        "action": proposal.action.value,
+        "action": (Action.REFUSED if is_beyond_us(proposal) else proposal.action).value,
         "base_version": None if proposal.live is None else proposal.live.version,
         "changes": [change.as_json() for change in proposal.changes],
         "timeline": [
@@ -97,6 +98,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
                     "messages": each.messages,
                     "at_most": each.size.is_most,
                     "seconds": None if each.duration is None else int(each.duration.total_seconds()),
+                    "sms_parts": each.sms and each.sms.parts,
                 },
             }
             for each in plan.timeline

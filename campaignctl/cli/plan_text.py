@@ -13,7 +13,7 @@ from campaignctl.cli.show import table
 from campaignctl.diagnostics import listed
 from campaignctl.flow.states import CampaignState
 from campaignctl.planning import Overlap, Plan, Planned
-from campaignctl.proposing import Action, Proposal
+from campaignctl.proposing import Action, Proposal, needed_and_missing
 
 _WIDTH: Final = 80
 _UTC: Final = zone_named("UTC")
@@ -48,6 +48,8 @@ def headline(proposal: Proposal) -> str:
     name = proposal.version.campaign.campaign
     number = 0 if proposal.live is None else proposal.live.version
     known = f"`{name}`, version {number}" if number else f"`{name}`"
+    if is_beyond_us(proposal):
+        return f"{known}: publishing is refused."
     match proposal.action:
         case Action.CREATE:
             return f"{known} is new: publishing it makes version 1."
@@ -59,6 +61,11 @@ def headline(proposal: Proposal) -> str:
             return f"{known}: publishing makes version {number + 1}."
         case Action.REFUSED:
             return f"{known}: publishing is refused."
+
+
+def is_beyond_us(proposal: Proposal) -> bool:
+    """Whether it needs what this version of the program cannot run."""
+    return any(needed_and_missing(proposal.version.campaign))
 
 
 def audience_text(plan: Plan) -> str:
@@ -134,6 +141,8 @@ def overlap_text(overlap: Overlap) -> str:
 def next_step(proposal: Proposal) -> str:
     """What to do after having read a plan."""
     name = proposal.version.campaign.campaign
+    if is_beyond_us(proposal):
+        return "Leave out what cannot be run, and run campaignctl plan again."
     match proposal.action:
         case Action.NONE:
             return f"Next: campaignctl status {name}"
