@@ -51,7 +51,7 @@ def test_a_plan_has_the_keys_of_the_contract(shop: World, capsys: pytest.Capture
         "at": "2037-12-01T09:00:00Z",
         "effective_at": "2037-12-01T09:00:00Z",
         "local": "2037-12-01 10:00",
-        "estimate": {"messages": 3, "at_most": False, "seconds": None},
+        "estimate": {"messages": 3, "at_most": False, "seconds": None, "sms_parts": None},
     }
 
 
