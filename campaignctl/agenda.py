@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import combinations
-from typing import Final
 
+from campaignctl.campaign.steps.union import SENDING_VERBS
 from campaignctl.campaign.version import Version
 from campaignctl.engine.schedule import planned_steps
 from campaignctl.flow.states import CampaignState
@@ -16,9 +16,6 @@ from campaignctl.project import Project
 from campaignctl.recurring import unmade_occurrences
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.shared import contacts_of, shared
-
-_SENDING: Final = ("email", "sms")
-_DAY: Final = timedelta(days=1)  # without a frequency cap, messages so near to each other are told
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Entry:
 
     @property
     def sends(self) -> bool:
-        return self.verb in _SENDING
+        return self.verb in SENDING_VERBS
 
 
 def agenda(ledger: SqlLedger, project: Project, since: datetime, until: datetime, now: datetime) -> list[Entry]:
@@ -57,8 +54,7 @@ def agenda(ledger: SqlLedger, project: Project, since: datetime, until: datetime
     day where there is none. What was stopped conflicts with nothing.
     """
     campaigns = ledger.every_campaign()
-    cap = project.send.frequency_cap
-    near = _DAY if cap is None else cap.per
+    near = project.nearness
     # What lies outside of the asked time may be near to what lies inside.
     around = [entry for campaign in campaigns for entry in _entries(campaign, ledger, since - near, until + near)]
     known = {campaign.name: campaign for campaign in campaigns}

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from campaignctl.campaign.fields import duration_text
 from campaignctl.campaign.steps.base import StepBase
 from campaignctl.campaign.steps.sms import SmsStep
-from campaignctl.campaign.steps.union import every_step
+from campaignctl.campaign.steps.union import SENDING_VERBS, every_step
 from campaignctl.campaign.when import wall_text
 from campaignctl.diagnostics import listed
 from campaignctl.flow.estimates import Size, busiest, cohort_sizes, duration, sends, tight_steps
@@ -25,9 +24,6 @@ from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.lists import ContactList, known_list
 from campaignctl.store.members import audience_of
 from campaignctl.store.shared import contacts_of, count_of, members_by_turn, shared
-
-_DAY: Final = timedelta(days=1)  # without a frequency cap, messages so near to each other are told
-_SENDING: Final = ("email", "sms")
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ def planned(ledger: SqlLedger, proposal: Proposal, project: Project, now: dateti
     else:
         audience = count_of(ledger.connection, audience_of(version, contacts, now))
     timeline = tuple(_timeline(proposal, project, cohort_sizes(version.campaign, audience, taken)))
-    overlaps = tuple(_overlaps(ledger, proposal, timeline, _period(project), contacts, now))
+    overlaps = tuple(_overlaps(ledger, proposal, timeline, project.nearness, contacts, now))
     warnings = [] if audience else ["nobody takes part as things are"]
     warnings += [
         f"publishing is refused: this version of campaignctl cannot run {what} ({where})"
@@ -148,11 +144,6 @@ def _tight(proposal: Proposal, timeline: Sequence[Planned]) -> Iterator[str]:
 # other campaigns
 
 
-def _period(project: Project) -> timedelta:
-    cap = project.send.frequency_cap
-    return _DAY if cap is None else cap.per
-
-
 def _overlaps(
     ledger: SqlLedger,
     proposal: Proposal,
@@ -169,7 +160,9 @@ def _overlaps(
         is_of_it = live is not None and other.series_id == live.id and not other.has_begun
         if other.name == name or is_of_it or other.list_name != contacts.name:
             continue
-        times = ((step.name, step.started_at or step.effective_at) for step in other.steps if step.verb in _SENDING)
+        times = (
+            (step.name, step.started_at or step.effective_at) for step in other.steps if step.verb in SENDING_VERBS
+        )
         near = {step: at for step, at in times if at and any(abs(at - own) < per for own in coming.values())}
         if not near:
             continue

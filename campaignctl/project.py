@@ -167,6 +167,12 @@ class Project(Model):
         description="Rules for every message.",
     )
 
+    @property
+    def nearness(self) -> timedelta:
+        """Messages of two campaigns to one contact are near within the frequency cap's time, or a day without one."""
+        cap = self.send.frequency_cap
+        return timedelta(days=1) if cap is None else cap.per
+
     def without_approval(self) -> Project:
         """The same project, which asks nobody: for trials that nobody else sees."""
         return self.model_copy(update={"approval": Approval(required=False)})

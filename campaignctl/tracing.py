@@ -19,7 +19,7 @@ from campaignctl.flow.tree import Stop, Turn, stops
 from campaignctl.ports import LiveCampaign, LiveStep
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.lists import contact_by_key, contact_values
-from campaignctl.store.suppressions import Suppression
+from campaignctl.store.suppressions import EMAIL, Suppression, suppression_of
 from campaignctl.store.tracing import (
     Membership,
     TracedDelivery,
@@ -28,7 +28,6 @@ from campaignctl.store.tracing import (
     events_of,
     holds_for,
     membership,
-    suppression_of,
 )
 
 
@@ -89,7 +88,7 @@ def trace(ledger: SqlLedger, name: str, key: str, now: datetime) -> Trace:
         member,
         deliveries_to(ledger.connection, campaign, row.id),
         events_of(ledger.connection, campaign, row.id),
-        suppression_of(ledger.connection, str(address)) if address else None,
+        suppression_of(ledger.connection, EMAIL, str(address)) if address else None,
     )
     explanation = _joining(campaign, member)
     if campaign.started_at is None or member is None:

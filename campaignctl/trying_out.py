@@ -12,7 +12,7 @@ from campaignctl.message.address import normal_address
 from campaignctl.ports import Channel, Outcome, Outgoing
 from campaignctl.rehearsal import previewed, some_member
 from campaignctl.store.ledger import SqlLedger
-from campaignctl.store.tracing import suppression_of
+from campaignctl.store.suppressions import EMAIL, suppression_of
 
 _SUBJECT: Final = b"\r\nSubject: "
 _MARK: Final = b"[Test] "
@@ -36,7 +36,7 @@ def trial_message(
     address = normal_address(to)
     if address is None:
         raise UsageError("U107", f"`{to}` is no e-mail address", "write it like `ada@example.org`")
-    if found := suppression_of(ledger.connection, address):
+    if found := suppression_of(ledger.connection, EMAIL, address):
         raise RefusedError(
             "P119", f"`{address}` is suppressed ({found.reason}), and is never written to", "name another address"
         )

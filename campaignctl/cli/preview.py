@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -55,11 +57,8 @@ def preview_command(
     with opened_store(store_path(opened, store), clock) as the_store:
         campaign, files = sound_campaign(file, opened, attributes_of(the_store))
         version = frozen(campaign, opened.project, files)
-        try:
-            with the_store.reading() as ledger:
-                message = previewed(ledger, version, step, contact, clock.now())
-        except (RenderError, TemplateSyntaxProblem) as failure:
-            raise WorkFailedError("C404", str(failure), "mend the template, or give the contact the value") from failure
+        with said_with_its_code(), the_store.reading() as ledger:
+            message = previewed(ledger, version, step, contact, clock.now())
     if out is not None:
         _written(out, message)
     parsed = message_from_bytes(message.content, policy=policy.default)
@@ -72,6 +71,20 @@ def preview_command(
         for name in ("From", "To", "Subject"):
             print(f"{name}: {visible(str(parsed[name]))}")
         print(f"\n{visible(_part(parsed, 'plain') or '').rstrip()}")
+
+
+@contextmanager
+def said_with_its_code() -> Iterator[None]:
+    """
+    Whatever keeps a message from being made for one contact is the work that failed.
+
+    Raises:
+        WorkFailedError: the template cannot be filled in.
+    """
+    try:
+        yield
+    except (RenderError, TemplateSyntaxProblem) as failure:
+        raise WorkFailedError("C404", str(failure), "mend the template, or give the contact the value") from failure
 
 
 def _part(message: EmailMessage, kind: str) -> str | None:

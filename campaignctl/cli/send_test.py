@@ -17,12 +17,11 @@ from campaignctl.cli.options import (
     opened_project,
     sound_campaign,
 )
+from campaignctl.cli.preview import said_with_its_code
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document
 from campaignctl.clock import SystemClock
 from campaignctl.errors import WorkFailedError
-from campaignctl.message.metering import TemplateSyntaxProblem
-from campaignctl.message.sandbox import RenderError
 from campaignctl.ports import Verdict
 from campaignctl.publishing import frozen
 from campaignctl.trying_out import sent, trial_message
@@ -56,11 +55,8 @@ def send_test_command(
     with opened_store(store_path(opened, store), clock) as the_store:
         campaign, files = sound_campaign(file, opened, attributes_of(the_store))
         version = frozen(campaign, opened.project, files)
-        try:
-            with the_store.reading() as ledger:
-                message = trial_message(ledger, version, step, to, contact, clock.now())
-        except (RenderError, TemplateSyntaxProblem) as failure:
-            raise WorkFailedError("C404", str(failure), "mend the template, or give the contact the value") from failure
+        with said_with_its_code(), the_store.reading() as ledger:
+            message = trial_message(ledger, version, step, to, contact, clock.now())
     say(f"messages go to {where_messages_go(opened)}")
     channel = email_channel(opened)
     try:

@@ -86,14 +86,14 @@ def unsuppress(connection: Connection, channel: str, address: str) -> bool:
     return removed.rowcount > 0
 
 
-def is_suppressed(connection: Connection, channel: str, address: str) -> bool:
-    """Whether *channel* must not write to *address*."""
-    found = connection.execute(
-        select(suppressions.c.since).where(
+def suppression_of(connection: Connection, channel: str, address: str) -> Suppression | None:
+    """Why and since when *channel* must not write to *address*; None where it may."""
+    row = connection.execute(
+        select(suppressions).where(
             suppressions.c.channel == channel, suppressions.c.address == suppressed_form(address)
         )
-    )
-    return found.first() is not None
+    ).one_or_none()
+    return None if row is None else Suppression(row.address, row.channel, row.reason, instant(row.since))
 
 
 def all_suppressions(connection: Connection, channel: str | None = None) -> Iterator[Suppression]:

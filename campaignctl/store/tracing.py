@@ -17,8 +17,7 @@ from campaignctl.store.conditions import matches
 from campaignctl.store.instants import instant
 from campaignctl.store.lists import ContactList
 from campaignctl.store.members import circumstances
-from campaignctl.store.suppressions import EMAIL, Suppression, suppressed_form
-from campaignctl.store.tables import deliveries, events, members, steps, suppressions, ways
+from campaignctl.store.tables import deliveries, events, members, steps, ways
 
 
 @dataclass(frozen=True)
@@ -107,11 +106,3 @@ def holds_for(
         return bool(connection.scalars(found).one())
 
     return holds
-
-
-def suppression_of(connection: Connection, address: str) -> Suppression | None:
-    """Why and since when an e-mail address must not be written to; None where it may be."""
-    row = connection.execute(
-        select(suppressions).where(suppressions.c.channel == EMAIL, suppressions.c.address == suppressed_form(address))
-    ).one_or_none()
-    return None if row is None else Suppression(row.address, row.channel, row.reason, instant(row.since))

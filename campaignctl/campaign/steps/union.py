@@ -19,6 +19,7 @@ from campaignctl.campaign.steps.split import SplitStep
 from campaignctl.campaign.steps.webhook import WebhookStep
 
 VERBS = ("email", "sms", "webhook", "set", "split", "gate", "export", "exit")
+SENDING_VERBS = ("email", "sms")
 COMMON_KEYS = tuple(StepBase.model_fields)
 
 
