@@ -169,6 +169,8 @@ members = Table(
     Column("contact_id", Integer, nullable=False),
     Column("way_id", ForeignKey("ways.id"), nullable=False),
     Column("left_at_step", ForeignKey("steps.id")),
+    Column("data", Text),
+    Column("gate", Text),
     PrimaryKeyConstraint("campaign_id", "contact_id"),
     sqlite_with_rowid=False,
 )

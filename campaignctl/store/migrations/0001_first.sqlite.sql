@@ -220,6 +220,8 @@ CREATE TABLE members (
     contact_id INTEGER NOT NULL,
     way_id INTEGER NOT NULL,
     left_at_step INTEGER,
+    data TEXT,
+    gate TEXT,
     PRIMARY KEY (campaign_id, contact_id),
     FOREIGN KEY(campaign_id) REFERENCES campaigns (id),
     FOREIGN KEY(way_id) REFERENCES ways (id),
