@@ -228,3 +228,15 @@ CREATE TABLE members (
     FOREIGN KEY(left_at_step) REFERENCES steps (id)
 )
  WITHOUT ROWID;
+
+CREATE TABLE tokens (
+    id TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    scopes TEXT NOT NULL,
+    made_at BIGINT NOT NULL,
+    made_by TEXT NOT NULL,
+    expires_at BIGINT,
+    revoked_at BIGINT,
+    PRIMARY KEY (id)
+)
+ WITHOUT ROWID;
