@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from starlette.applications import Starlette
@@ -32,11 +32,11 @@ _HEADERS: Final = {
 }
 
 
-def application(service: Service) -> Starlette:
+def application(service: Service, operations: Sequence[Operation] = OPERATIONS) -> Starlette:
     """The service as an ASGI application."""
     door = Door()
     return Starlette(
-        routes=[_route(operation, service, door) for operation in OPERATIONS],
+        routes=[_route(operation, service, door) for operation in operations],
         middleware=[Middleware(_Headers)],
         exception_handlers={CampaignctlError: problem_answer, HTTPException: _unknown},
     )
