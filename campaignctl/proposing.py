@@ -215,6 +215,6 @@ def needed_and_missing(campaign: Campaign) -> Iterator[tuple[str, str]]:
         if not isinstance(step, RunnableStep):
             yield where, f"`{verb_of(step)}`"
         elif isinstance(step, EmailStep):
-            for key in ("gate", "variants", "test", "track"):
+            for key in ("variants", "test", "track"):
                 if key in step.email.model_fields_set:
                     yield where, f"`{key}`"

@@ -11,6 +11,7 @@ from campaignctl.campaign.steps.union import RunnableStep
 from campaignctl.engine.breaker import is_complained_about
 from campaignctl.engine.carry_out import carry_out
 from campaignctl.engine.dispatch import Dispatched
+from campaignctl.engine.gates import GateKeeper
 from campaignctl.engine.lateness import Late, verdict_on
 from campaignctl.engine.messages import Messages
 from campaignctl.engine.occurring import NOTHING_MISSING, Missing, make, missing
@@ -18,13 +19,11 @@ from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.flow.tree import Stop, stops
 from campaignctl.message.links import Signer
 from campaignctl.message.sandbox import RenderError
-from campaignctl.ports import Cohort, Ledger, LiveCampaign, LiveStep, Store
+from campaignctl.ports import FOR_GATE, Cohort, GateEndpoints, Ledger, LiveCampaign, LiveStep, Store
 
 # After so long a pass looks whether other steps have become due.
 _SLICE: Final = timedelta(seconds=5)
 
-# The messages of these steps may leave; of finished ones those that are tried again.
-_SENDING: Final = (StepState.RUNNING, StepState.DONE)
 
 
 @dataclass
@@ -38,12 +37,14 @@ class TickReport:
     sent: int = 0
     has_moved: bool = False  # deliveries were claimed, skipped or put off
     paused: list[str] = field(default_factory=list)
+    gates: list[str] = field(default_factory=list)  # what became of send gates
+    is_awaiting: bool = False  # another system has been asked, and has not answered
     troubles: list[str] = field(default_factory=list)
     wake_at: datetime | None = None
 
     @property
     def did_something(self) -> bool:
-        return bool(self.started or self.finished or self.made or self.held or self.sent or self.has_moved)
+        return bool(self.started or self.finished or self.made or self.held or self.gates or self.sent or self.has_moved)
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,18 @@ class Sending(Protocol):
 class Engine:
     """Runs campaigns: knows the store and the channel, and is told the time."""
 
-    def __init__(self, store: Store, dispatcher: Sending, signer: Signer | None = None) -> None:
-        """*signer* makes the links of messages, where the project has an address for them."""
+    def __init__(
+        self, store: Store, dispatcher: Sending, signer: Signer | None = None, endpoints: GateEndpoints | None = None
+    ) -> None:
+        """
+        *signer* makes the links of messages, where the project has an address for them.
+
+        Without *endpoints* send gates are opened, and nobody is asked.
+        """
         self._store = store
         self._signer = signer
         self._dispatcher = dispatcher
+        self._gates = GateKeeper(store, endpoints, signer)
         self._versions: dict[tuple[int, int], _Running] = {}
         self._before: dict[tuple[int, int], _Running] = {}
         self._blocked_until: dict[int, datetime] = {}  # steps whose rate or hours do not let them go on
@@ -118,14 +126,19 @@ class Engine:
             for campaign in self._campaigns(CampaignState.ACTIVE)
             if campaign.is_series
         ]
+        report.gates += self._gates.time_out(now())
         for campaign in self._campaigns(CampaignState.ACTIVE):
             self._begin_due_steps(campaign, now(), report)
             self._hold_what_is_called_spam(campaign, now(), report)
         self._send(now, is_ending, report)
+        if not is_ending():
+            self._ask_at_gate(now, report)
         for campaign in self._campaigns(CampaignState.ACTIVE):
             if not campaign.is_series:
                 self._finish_drained_steps(campaign, now(), report)
-        report.wake_at = min(filter(None, [self._wake_at(), *starts]), default=None)
+        of_gates = self._gates.waiting()
+        report.is_awaiting = of_gates.is_awaiting
+        report.wake_at = min(filter(None, [self._wake_at(), of_gates.wake_at, *starts]), default=None)
         return report
 
     def _campaigns(self, *states: CampaignState) -> list[LiveCampaign]:
@@ -254,7 +267,7 @@ class Engine:
             campaigns = ledger.live_campaigns((CampaignState.ACTIVE, CampaignState.COMPLETED)) if due else ()
             for campaign in campaigns:
                 for step in campaign.steps:
-                    if step.id in due and step.state in _SENDING:
+                    if step.id in due and _may_send(step):
                         # A step keeps the version that it began with, whatever is published meanwhile.
                         running = self._version(campaign, step.version, ledger)
                         turn = running.stops[step.name].turn
@@ -267,6 +280,12 @@ class Engine:
             report.paused += done.paused
             report.held += done.held
             self._blocked_until = done.blocked_until
+
+    def _ask_at_gate(self, now: Callable[[], datetime], report: TickReport) -> None:
+        asked = self._gates.ask(now)
+        report.gates += asked.gates
+        report.held += asked.held
+        report.troubles += asked.troubles
 
     def _finish_drained_steps(self, campaign: LiveCampaign, now: datetime, report: TickReport) -> None:
         with self._store.writing() as ledger:
@@ -288,7 +307,7 @@ class Engine:
                 max(attempts[step.id], self._blocked_until.get(step.id, attempts[step.id]))
                 for campaign in live
                 for step in campaign.steps
-                if step.id in attempts and step.state in _SENDING
+                if step.id in attempts and _may_send(step)
             ]
             coming = [
                 at
@@ -301,6 +320,13 @@ class Engine:
         if down_until is not None:
             tried = [max(at, down_until) for at in tried]
         return min([*tried, *coming], default=None)
+
+
+def _may_send(step: LiveStep) -> bool:
+    """Whether its messages may leave: of a finished one those that are tried again, at a gate those released by hand."""
+    return step.state in (StepState.RUNNING, StepState.DONE) or (
+        step.state is StepState.HELD and step.reason == FOR_GATE
+    )
 
 
 def _due_at(campaign: LiveCampaign, places: Mapping[str, Stop], step: LiveStep) -> datetime | None:

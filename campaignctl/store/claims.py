@@ -18,9 +18,11 @@ from sqlalchemy import (
     Connection,
     Select,
     Update,
+    and_,
     bindparam,
     case,
     insert,
+    or_,
     select,
     update,
 )
@@ -28,7 +30,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from campaignctl.flow.rates import FrequencyCap
 from campaignctl.flow.states import CampaignState, DeliveryState, StepState
-from campaignctl.ports import Candidate, Claim, Cohort, Finished, Result
+from campaignctl.ports import FOR_GATE, Candidate, Claim, Cohort, Finished, Result
 from campaignctl.store.candidates import CandidateReader, candidates_of
 from campaignctl.store.instants import stored
 from campaignctl.store.limits import LimitStatements
@@ -337,7 +339,11 @@ def _facts_of(cohort: Cohort, contacts: ContactList, now: datetime, these: Colum
             deliveries.c.step_id == cohort.step.id,
             these,
             deliveries.c.next_attempt_at <= bindparam("now"),
-            steps.c.state.in_([StepState.RUNNING.value, StepState.DONE.value]),
+            or_(
+                steps.c.state.in_([StepState.RUNNING.value, StepState.DONE.value]),
+                # What a person has released one by one leaves before the others.
+                and_(steps.c.state == StepState.HELD.value, steps.c.reason == FOR_GATE),
+            ),
             campaigns.c.state.in_([state.value for state in NOT_STOPPED]),
         )
     )

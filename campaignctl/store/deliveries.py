@@ -27,17 +27,24 @@ class DeliveryStatements(ClaimStatements):
 
     def queue_deliveries(self, cohort: Cohort, now: datetime) -> None:
         """One delivery for every member of the cohort."""
+        self._make_deliveries(cohort, DeliveryState.QUEUED, now, now)
+
+    def hold_deliveries(self, cohort: Cohort, now: datetime) -> None:
+        """One delivery for every member of the cohort, none of which may be sent before a gate lets it."""
+        self._make_deliveries(cohort, DeliveryState.HELD, now, None)
+
+    def _make_deliveries(self, cohort: Cohort, state: DeliveryState, now: datetime, next_at: datetime | None) -> None:
         self.connection.execute(
             insert(deliveries).from_select(
                 ["step_id", "contact_id", "state", "attempts", "made_at", "changed_at", "next_attempt_at"],
                 select(
                     literal(cohort.step.id),
                     members.c.contact_id,
-                    literal(DeliveryState.QUEUED.value),
+                    literal(state.value),
                     literal(0),
                     literal(stored(now)),
                     literal(stored(now)),
-                    literal(stored(now)),
+                    literal(stored(next_at)),
                 ).where(*in_cohort(cohort)),
             )
         )
