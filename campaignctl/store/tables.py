@@ -288,6 +288,22 @@ journal = Table(
     Index("journal_of_campaign", "campaign_id", "id"),
 )
 
+# the HTTP service
+
+# Of a token only its digest is kept. `scopes` are words between blanks.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    sqlite_with_rowid=False,
+)
+
 # Send gates: one for each step that asks another system, open from the step's time on.
 gates = Table(
     "gates",

@@ -229,6 +229,18 @@ CREATE TABLE members (
 )
  WITHOUT ROWID;
 
+CREATE TABLE tokens (
+    id TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    scopes TEXT NOT NULL,
+    made_at BIGINT NOT NULL,
+    made_by TEXT NOT NULL,
+    expires_at BIGINT,
+    revoked_at BIGINT,
+    PRIMARY KEY (id)
+)
+ WITHOUT ROWID;
+
 CREATE TABLE gates (
     id INTEGER NOT NULL,
     step_id INTEGER NOT NULL,
