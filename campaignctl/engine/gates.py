@@ -73,7 +73,9 @@ class GateKeeper:
             with self._store.writing() as ledger:
                 # Asked again under the lock: an answer or a pause may have come.
                 if _is_active(ledger, gate) and ledger.time_out_gate(gate, now):
-                    told.append(f"{_named(gate)} had no answer in time: {_ON_TIMEOUT[gate.is_holding, gate.on_timeout]}")
+                    told.append(
+                        f"{_named(gate)} had no answer in time: {_ON_TIMEOUT[gate.is_holding, gate.on_timeout]}"
+                    )
         return told
 
     def ask(self, now: Callable[[], datetime]) -> GateReport:

@@ -25,7 +25,6 @@ from campaignctl.ports import FOR_GATE, Cohort, GateEndpoints, Ledger, LiveCampa
 _SLICE: Final = timedelta(seconds=5)
 
 
-
 @dataclass
 class TickReport:
     """What a pass did, and what is left."""
@@ -44,7 +43,9 @@ class TickReport:
 
     @property
     def did_something(self) -> bool:
-        return bool(self.started or self.finished or self.made or self.held or self.gates or self.sent or self.has_moved)
+        return bool(
+            self.started or self.finished or self.made or self.held or self.gates or self.sent or self.has_moved
+        )
 
 
 @dataclass(frozen=True)
@@ -323,7 +324,7 @@ class Engine:
 
 
 def _may_send(step: LiveStep) -> bool:
-    """Whether its messages may leave: of a finished one those that are tried again, at a gate those released by hand."""
+    """Whether its messages may leave: of a finished step those that are tried again, at a gate what is let go on."""
     return step.state in (StepState.RUNNING, StepState.DONE) or (
         step.state is StepState.HELD and step.reason == FOR_GATE
     )

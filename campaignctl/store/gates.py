@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, insert, literal, or_, select, update
 
 from campaignctl.campaign.steps.base import Gate
 from campaignctl.campaign.steps.union import SENDING_VERBS
-from campaignctl.flow.states import DeliveryState, GateState, StepState
+from campaignctl.flow.states import GateState
 from campaignctl.flow.tree import stops
-from campaignctl.ports import FOR_GATE, Cohort, LiveCampaign, LiveGate, LiveStep
+from campaignctl.ports import FOR_GATE, Candidate, Cohort, LiveCampaign, LiveGate, LiveStep
+from campaignctl.store.candidates import CandidateReader
 from campaignctl.store.deliveries import DeliveryStatements
 from campaignctl.store.instants import instant, stored
-from campaignctl.store.members import in_cohort, on_turn
+from campaignctl.store.lists import KEY_COLUMN
+from campaignctl.store.members import on_turn
 from campaignctl.store.tables import campaigns, deliveries, gates, members, steps, ways
 
-TIMED_OUT: Final = "gate_timeout"
 _OPEN: Final = [state.value for state in GateState if state.is_open]
-_IS_OPEN: Final = gates.c.state.in_(_OPEN)
-# What a gate that does not hold may still keep from leaving.
-_NOT_LEFT: Final = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
+IS_OPEN: Final = gates.c.state.in_(_OPEN)
+
+
+@dataclass(frozen=True)
+class GateContact:
+    """One of those whom a gate is about: the state of the delivery, or at a step without one what was decided."""
+
+    contact: str
+    state: str
+    reason: str | None
 
 
 class GateStatements(DeliveryStatements):
-    """Send gates: what waits for them, and what becomes of it."""
+    """Send gates as they are opened and asked about, and whom they are about."""
 
     connection: Connection
 
@@ -68,7 +77,7 @@ class GateStatements(DeliveryStatements):
 
     def asking_gate(self, gate: LiveGate, again_at: datetime) -> bool:
         """The endpoint is about to be asked; without an outcome it is asked again then. False where it is closed."""
-        return self._gate_goes(
+        return self.gate_goes(
             gate, gates.c.state == GateState.REQUESTED.value, attempts=gates.c.attempts + 1,
             next_attempt_at=stored(again_at),
         )  # fmt: skip
@@ -76,13 +85,18 @@ class GateStatements(DeliveryStatements):
     def gate_asked(self, gate: LiveGate, now: datetime) -> None:
         """The endpoint took the request; it may have answered already."""
         taken = {"next_attempt_at": None, "asked_at": stored(now), "said": None}
-        self._gate_goes(gate, gates.c.state == GateState.REQUESTED.value, state=GateState.ASKED.value, **taken)
+        self.gate_goes(gate, gates.c.state == GateState.REQUESTED.value, state=GateState.ASKED.value, **taken)
 
     def gate_not_asked(self, gate: LiveGate, said: str, again_at: datetime | None) -> None:
         """The endpoint did not take the request; without another attempt a person has to look."""
-        self._gate_goes(
+        self.gate_goes(
             gate, gates.c.state == GateState.REQUESTED.value, said=said, next_attempt_at=stored(again_at)
         )  # fmt: skip
+
+    def ask_again(self, gate: LiveGate, now: datetime) -> bool:
+        """A person has mended what kept the endpoint from taking the request."""
+        is_stuck = and_(gates.c.state == GateState.REQUESTED.value, gates.c.next_attempt_at.is_(None))
+        return self.gate_goes(gate, is_stuck, next_attempt_at=stored(now))
 
     # looking
 
@@ -101,7 +115,7 @@ class GateStatements(DeliveryStatements):
     def open_gates(self, campaign: LiveCampaign | None = None) -> list[LiveGate]:
         """The gates that have no decision yet, of one campaign or of all."""
         of_it = () if campaign is None else (gates.c.step_id.in_([step.id for step in campaign.steps]),)
-        return self._gates(_IS_OPEN, *of_it)
+        return self._gates(IS_OPEN, *of_it)
 
     def _gates(self, *conditions: ColumnElement[bool]) -> list[LiveGate]:
         rows = self.connection.execute(
@@ -132,129 +146,62 @@ class GateStatements(DeliveryStatements):
     def _contacts_of(self, cohort: Cohort) -> Iterator[int]:
         return iter(self.connection.scalars(gate_contacts(cohort).execution_options(yield_per=10_000)))
 
-    def held_of(self, step: LiveStep) -> int:
-        """How many deliveries of a step are held."""
-        is_held = and_(deliveries.c.step_id == step.id, deliveries.c.state == DeliveryState.HELD.value)
-        return int(self.connection.scalars(select(func.count()).where(is_held)).one())
-
-    # closing
-
-    def close_gate(self, gate: LiveGate, state: GateState, by: str, now: datetime, **more: Any) -> bool:
-        """Write down how a gate ended; False where it has ended already."""
-        closed = {"closed_at": stored(now), "closed_by": by, "next_attempt_at": None}
-        return self._gate_goes(gate, _IS_OPEN, state=state.value, **closed, **more)
-
-    def time_out_gate(self, gate: LiveGate, now: datetime) -> bool:
-        """No answer came in time: what is held is released or cancelled, as the gate says; False where it is closed."""
-        if not self.close_gate(gate, GateState.TIMED_OUT, "campaignctl", now):
-            return False
-        campaign = self.known_campaign(gate.campaign)
-        if gate.is_holding:
-            if gate.on_timeout == "release":
-                self.let_go_on(gate, now)
-            else:
-                self._cancel(gate, campaign, now)
-        detail = {"step": gate.step, "endpoint": gate.endpoint, "on_timeout": gate.on_timeout}
-        self.note("gate_timed_out", campaign, detail, now)
-        return True
-
-    def let_go_on(self, gate: LiveGate, now: datetime) -> None:
-        """What is still held may leave, not before the step's time; a step without delivery is done."""
-        step = self.known_campaign(gate.campaign).step(gate.step)
-        if gate.verb not in SENDING_VERBS:
-            self._gate_step_goes(step, StepState.DONE, finished_at=stored(now), reason=None)
-            return
-        self.release_held(gate, step, literal(1) == 1, now)
-        self._gate_step_goes(step, StepState.RUNNING, reason=None)
-
-    def release_held(self, gate: LiveGate, step: LiveStep, which: ColumnElement[bool], now: datetime) -> int:
-        """Those of the held deliveries may leave; how many they are."""
-        # The clock may have been put back since the step began: nothing leaves before its time.
-        not_before = max(now, step.effective_at or now)
-        queued = {"state": DeliveryState.QUEUED.value, "next_attempt_at": stored(not_before)}
-        changed = self.connection.execute(
-            update(deliveries)
-            .where(deliveries.c.step_id == gate.step_id, deliveries.c.state == DeliveryState.HELD.value, which)
-            .values(changed_at=stored(now), **queued)
-        )
-        return changed.rowcount
-
-    def turn_away(self, gate: LiveGate, which: ColumnElement[bool] | None, now: datetime) -> int:
-        """
-        The gate says no to those contacts, or to everybody: how many that concerns.
-
-        Of a message their deliveries are rejected, as far as they have not
-        left; at a step without delivery they leave the campaign. A step that
-        did not wait has let them go already.
-        """
-        if gate.verb in SENDING_VERBS:
-            # What a person has released by hand stays so.
-            may_be = (DeliveryState.HELD,) if gate.is_holding else _NOT_LEFT
-            is_of_gate = and_(
-                deliveries.c.step_id == gate.step_id, deliveries.c.state.in_([state.value for state in may_be])
-            )
-            rejected = self.connection.execute(
-                update(deliveries)
-                .where(is_of_gate, *(() if which is None else (which,)))
-                .values(
-                    state=DeliveryState.REJECTED.value, reason=FOR_GATE, detail=gate.endpoint,
-                    changed_at=stored(now), next_attempt_at=None,
-                )
-            )  # fmt: skip
-            return rejected.rowcount
-        return self._end_at_gate(gate, which) if gate.is_holding else 0
-
-    def _end_at_gate(self, gate: LiveGate, which: ColumnElement[bool] | None) -> int:
-        left = self.connection.execute(
-            update(members)
-            .where(*in_cohort(self.gate_cohort(gate)), *(() if which is None else (which,)))
-            .values(left_at_step=gate.step_id)
-        )
-        return left.rowcount
-
-    def _cancel(self, gate: LiveGate, campaign: LiveCampaign, now: datetime) -> None:
-        if gate.verb in SENDING_VERBS:
-            self.connection.execute(
-                update(deliveries)
-                .where(deliveries.c.step_id == gate.step_id, deliveries.c.state == DeliveryState.HELD.value)
-                .values(state=DeliveryState.CANCELLED.value, reason=TIMED_OUT, changed_at=stored(now))
-            )
-        else:
-            self._end_at_gate(gate, None)
-        cancelled = {"finished_at": stored(now), "reason": TIMED_OUT}
-        self._gate_step_goes(campaign.step(gate.step), StepState.CANCELLED, **cancelled)
-
-    def gates_cancelled(self, campaign: LiveCampaign, now: datetime) -> None:
-        """The campaign was stopped, and what was held is cancelled: nobody is asked any more."""
-        for gate in self.open_gates(campaign):
-            self.close_gate(gate, GateState.CANCELLED, "campaignctl", now)
-
-    def ask_again(self, gate: LiveGate, now: datetime) -> bool:
-        """A person has mended what kept the endpoint from taking the request."""
-        is_stuck = and_(gates.c.state == GateState.REQUESTED.value, gates.c.next_attempt_at.is_(None))
-        return self._gate_goes(gate, is_stuck, next_attempt_at=stored(now))
-
     def gate_cohort(self, gate: LiveGate) -> Cohort:
         """The members whom a gate is about, with the version that its step runs by."""
         campaign = self.known_campaign(gate.campaign)
         step = campaign.step(gate.step)
         version = self.version(campaign, step.version)
-        return Cohort(campaign, step, version, next(stop.turn for stop in stops(version.campaign) if stop.id == gate.step))
+        return Cohort(
+            campaign, step, version, next(stop.turn for stop in stops(version.campaign) if stop.id == gate.step)
+        )
 
-    def _gate_goes(self, gate: LiveGate, is_allowed: ColumnElement[bool], **changes: Any) -> bool:
+    def gate_candidates(self, cohort: Cohort, after: int, most: int) -> list[Candidate]:
+        """The contacts that a gate is about, *most* of those after this one, as the other system gets to know them."""
+        contacts = self.contact_list(cohort.campaign)
+        of_gate = gate_contacts(cohort).subquery()
+        is_member = and_(members.c.campaign_id == cohort.campaign.id, members.c.contact_id == of_gate.c.contact_id)
+        rows = self.connection.execute(
+            select(
+                of_gate.c.contact_id, literal(0).label("made_at"), literal(0).label("attempts"),
+                *contacts.table.columns, members.c.data, members.c.gate,
+            )
+            .select_from(of_gate)
+            .join(contacts.table, contacts.table.c.id == of_gate.c.contact_id)
+            .join(members, is_member)
+            .where(of_gate.c.contact_id > after)
+            .order_by(of_gate.c.contact_id)
+            .limit(most)
+        )  # fmt: skip
+        reader = CandidateReader(cohort, contacts)
+        return [reader.candidate(row) for row in rows]
+
+    def gate_members(self, gate: LiveGate) -> Iterator[GateContact]:
+        """Whom a gate is about, and what has become of each by now, in the order of contacts."""
+        cohort = self.gate_cohort(gate)
+        contacts = self.contact_list(cohort.campaign).table
+        key = contacts.c[KEY_COLUMN].label("key")
+        if gate.verb in SENDING_VERBS:
+            found = (
+                select(key, deliveries.c.state, deliveries.c.reason)
+                .join(deliveries, deliveries.c.contact_id == contacts.c.id)
+                .where(deliveries.c.step_id == gate.step_id)
+            )
+        else:
+            stays = "held" if gate.state.is_open and gate.is_holding else "passed"
+            left = members.c.left_at_step == gate.step_id
+            found = (
+                select(
+                    key, case((left, "rejected"), else_=stays).label("state"), case((left, FOR_GATE)).label("reason")
+                )
+                .join(members, members.c.contact_id == contacts.c.id)
+                .where(members.c.campaign_id == cohort.campaign.id, members.c.contact_id.in_(gate_contacts(cohort)))
+            )
+        for row in self.connection.execute(found.order_by(contacts.c.id).execution_options(yield_per=1000)):
+            yield GateContact(row.key, row.state, row.reason)
+
+    def gate_goes(self, gate: LiveGate, is_allowed: ColumnElement[bool], **changes: Any) -> bool:
         changed = self.connection.execute(update(gates).where(gates.c.id == gate.id, is_allowed).values(**changes))
         return changed.rowcount == 1
-
-    def _gate_step_goes(self, step: LiveStep, to: StepState, **changes: Any) -> bool:
-        is_held = and_(steps.c.state == StepState.HELD.value, steps.c.reason == FOR_GATE)
-        changed = self.connection.execute(
-            update(steps).where(steps.c.id == step.id, is_held).values(state=to.value, **changes)
-        )
-        return changed.rowcount == 1
-
-    def has_deliveries_to_try(self, campaign: LiveCampaign) -> bool:
-        """Whether a message of the campaign is to be sent, sent again, or held by a gate."""
-        return super().has_deliveries_to_try(campaign) or bool(self.open_gates(campaign))
 
 
 def gate_contacts(cohort: Cohort) -> Select[Any]:

@@ -12,7 +12,7 @@ from campaignctl.store.approvals import ApprovalStatements
 from campaignctl.store.claims import Prepared
 from campaignctl.store.database import Database
 from campaignctl.store.events import EventStatements
-from campaignctl.store.gates import GateStatements
+from campaignctl.store.gate_decisions import GateDecisionStatements
 from campaignctl.store.instants import stored
 from campaignctl.store.keys import KeyStatements
 from campaignctl.store.series import SeriesStatements
@@ -21,7 +21,7 @@ from campaignctl.store.uncertain import UncertainStatements
 
 
 class SqlLedger(
-    GateStatements, EventStatements, UncertainStatements, KeyStatements, ApprovalStatements, SeriesStatements
+    GateDecisionStatements, EventStatements, UncertainStatements, KeyStatements, ApprovalStatements, SeriesStatements
 ):
     """All statements of the store, inside one transaction."""
 
