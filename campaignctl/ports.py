@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from campaignctl.campaign.fields import Literal
 from campaignctl.campaign.steps.effects import ByCondition, ByEngagement, ByShare
@@ -15,6 +15,8 @@ from campaignctl.campaign.version import Version
 from campaignctl.flow.rates import FrequencyCap
 from campaignctl.flow.states import CampaignState, DeliveryState, StepState
 from campaignctl.flow.tree import Turn
+
+NOTHING: Final[Mapping[str, object]] = {}
 
 
 class Verdict(StrEnum):
@@ -178,7 +180,12 @@ class Cohort:
 
 
 class Candidate(NamedTuple):
-    """A delivery that may be sent, with its contact as templates see it."""
+    """
+    A delivery that may be sent, with its contact as templates see it.
+
+    `data` is what the request brought beside the contact, `gate` what a send
+    gate answered about it.
+    """
 
     contact_id: int
     contact_key: str
@@ -186,6 +193,8 @@ class Candidate(NamedTuple):
     values: Mapping[str, object]
     made_at: datetime
     attempts: int
+    data: Mapping[str, object] = NOTHING
+    gate: Mapping[str, object] = NOTHING
 
 
 class Claim(StrEnum):

@@ -105,7 +105,7 @@ def mail_server(project: ProjectFile) -> SmtpSettings | None:
 def return_path_of(project: ProjectFile, store: SqlStore, clock: Clock) -> ReturnPath | None:
     """Where reports about messages go, signed by the store; None where the project names no bounce mailbox."""
     mailbox = project.project.bounces
-    return None if mailbox is None else ReturnPath(mailbox, _signer(store, clock))
+    return None if mailbox is None else ReturnPath(mailbox, signer_of(store, clock))
 
 
 def return_paths_of(project: ProjectFile, store: SqlStore) -> ReturnPaths:
@@ -119,9 +119,7 @@ def return_paths_of(project: ProjectFile, store: SqlStore) -> ReturnPaths:
         raise WorkFailedError(
             "S231", "the project names no bounce mailbox", "write it into campaignctl.yaml: `bounces: ADDRESS`"
         )
-    with store.reading() as ledger:
-        keys = KeyRing(Signer(number, secret) for number, secret in ledger.signing_keys())
-    return ReturnPaths(project.project.bounces, keys)
+    return ReturnPaths(project.project.bounces, keys_of(store))
 
 
 @contextmanager
@@ -143,13 +141,19 @@ def daemon_for(
         take_over(store, spill, epoch, rules.may_repeat, clock)
         try:
             dispatcher = Dispatcher(store, channel, epoch, rules, spill)
-            yield Daemon(Engine(store, dispatcher, _signer(store, clock)), clock, show)
+            yield Daemon(Engine(store, dispatcher, signer_of(store, clock)), clock, show)
         finally:
             channel.close()
             store.end_epoch(epoch, clock.now())
 
 
-def _signer(store: SqlStore, clock: Clock) -> Signer:
+def keys_of(store: SqlStore) -> KeyRing:
+    """What opens everything that this store has ever signed."""
+    with store.reading() as ledger:
+        return KeyRing(Signer(number, secret) for number, secret in ledger.signing_keys())
+
+
+def signer_of(store: SqlStore, clock: Clock) -> Signer:
     """What signs the links of messages: the newest key of the store, which has one from now on."""
     with store.writing() as ledger:
         ledger.ensure_signing_key(clock.now())

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import get_args
 
 from campaignctl.schema import Kind, schema_text
+from campaignctl.web.openapi import openapi_text
 
 
 def main(arguments: list[str]) -> int:
     """Write every schema; with `--check` only compare. The exit code."""
     stale = []
-    for kind in get_args(Kind):
-        path = Path(__file__).parent / f"{kind}.schema.json"
-        text = schema_text(kind)
+    texts = {f"{kind}.schema.json": schema_text(kind) for kind in get_args(Kind)} | {"openapi.json": openapi_text()}
+    for name, text in texts.items():
+        path = Path(__file__).parent / name
         if path.exists() and path.read_text("utf-8") == text:
             continue
         if arguments == ["--check"]:

@@ -14,9 +14,9 @@ from pydantic import Field
 
 from campaignctl.campaign.condition import AllCondition, Condition, NamedCondition
 from campaignctl.campaign.fields import Model, Name, Text
-from campaignctl.campaign.model import Campaign, SegmentStarter, ZoneName
+from campaignctl.campaign.model import ApiStarter, Campaign, SegmentStarter, ZoneName
 from campaignctl.campaign.steps.email import Email, EmailStep
-from campaignctl.campaign.steps.union import VERBS, every_step
+from campaignctl.campaign.steps.union import VERBS, every_step, gate_of
 from campaignctl.campaign.when import zone_named
 from campaignctl.project import ListSettings, Project
 
@@ -68,6 +68,11 @@ class Version:
             raise TypeError("an API campaign has no audience of its own")
         own = self.content.project_segment
         return starter.segment if own is None else AllCondition(all=[starter.segment, own])
+
+    @property
+    def has_values_of_members(self) -> bool:
+        """Whether members have values beside their contacts': what a request brought, or what a gate answered."""
+        return isinstance(self.campaign.starter, ApiStarter) or any(map(gate_of, every_step(self.campaign.steps)))
 
     def stored(self) -> str:
         """The content as canonical JSON."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from campaignctl.cli.options import ProjectOption, StoreOption, command_app, opened_project
 from campaignctl.cli.screen import say, tell
+from campaignctl.cli.serve import missing_extra, shown_address
 from campaignctl.cli.show import utc_text
 from campaignctl.clock import SystemClock
 from campaignctl.engine.daemon import Until, ends_on_signals
 from campaignctl.engine.tick import TickReport
 from campaignctl.errors import UsageError
+from campaignctl.project import ProjectFile
 from campaignctl.wiring import daemon_for, opened_store, store_path, where_messages_go
 
 app = command_app()
@@ -24,6 +29,9 @@ app = command_app()
 def run_command(
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, then end.")] = False,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when all campaigns are completed.")] = False,
+    serve: Annotated[
+        str | None, typer.Option("--serve", metavar="HOST:PORT", help="Run the HTTP service beside it.")
+    ] = None,
     project: ProjectOption = None,
     store: StoreOption = None,
 ) -> None:
@@ -43,6 +51,7 @@ def run_command(
     path = store_path(opened, store)
     with (
         opened_store(path, clock) as the_store,
+        _service(opened, path, serve),
         daemon_for(the_store, path, opened, clock, lambda report: show_report(clock.now(), report)) as daemon,
         ends_on_signals(daemon),
     ):
@@ -50,6 +59,22 @@ def run_command(
         gc.freeze()  # what is there by now stays: it need not be looked through with every message
         say(f"{utc_text(clock.now())} messages go to {where_messages_go(opened)}")
         daemon.run(until)
+
+
+@contextmanager
+def _service(project: ProjectFile, store: Path, listen: str | None) -> Iterator[None]:
+    """The HTTP service, where one is wanted."""
+    if listen is None:
+        yield
+        return
+    try:
+        from campaignctl.web.running import service_beside
+        from campaignctl.web.server import host_and_port, listening
+    except ModuleNotFoundError as failure:
+        raise missing_extra(failure) from failure
+    with listening(*host_and_port(listen)) as listener, service_beside(project, store, listener):
+        say(f"the service listens on {shown_address(listener)}")
+        yield
 
 
 def show_report(at: datetime, report: TickReport) -> None:

@@ -41,6 +41,7 @@ COMMANDS = {
     "reject": Entry("reject", "Say no to it."),
     "skip": Entry("skip", "Leave out one start of a recurring campaign."),
     "run": Entry("run", "Run published campaigns."),
+    "serve": Entry("serve", "Run the HTTP service."),
     "list": Entry("list", "List the campaigns of the store."),
     "status": Entry("status", "Show where a campaign stands."),
     "calendar": Entry("calendar", "Show what runs when, across all campaigns."),
@@ -53,6 +54,7 @@ COMMANDS = {
     "bounces": Entry("bounces", "Bring in bounces and complaints from a mailbox."),
     "suppress": Entry("suppress", "Say who must not be written to."),
     "uncertain": Entry("uncertain", "Decide about messages without a verdict."),
+    "token": Entry("token", "Make and revoke keys of the HTTP service."),
     "store": Entry("store", "Prove, copy and upgrade the store."),
     "doctor": Entry("doctor", "Show what would go wrong."),
 }

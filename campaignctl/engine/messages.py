@@ -103,7 +103,7 @@ class Messages:
         template = self._templates.get(step) or self.template(campaign, step)
         return template.finished(
             delivery_key(campaign, step, candidate), candidate.address or "", self._contact(candidate),
-            candidate.made_at, contact_id=candidate.contact_id,
+            candidate.made_at, contact_id=candidate.contact_id, data=candidate.data, gate=candidate.gate,
         )  # fmt: skip
 
     def surroundings(self, step: str) -> Surroundings:
@@ -116,6 +116,8 @@ class Messages:
             address=candidate.address or "",
             contact=self._contact(candidate),
             made_at=candidate.made_at,
+            data=candidate.data,
+            gate=candidate.gate,
         )
 
     def _contact(self, candidate: Candidate) -> dict[str, object]:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, and_, bindparam, select
 
-from campaignctl.ports import Candidate, Cohort
+from campaignctl.ports import NOTHING, Candidate, Cohort
 from campaignctl.store.instants import instant
 from campaignctl.store.lists import KEY_COLUMN, ContactList, value_of
-from campaignctl.store.tables import deliveries
+from campaignctl.store.tables import deliveries, members
 
 
-def with_contacts(contacts: ContactList) -> Select[Any]:
-    """Deliveries joined with what is known of their contacts."""
-    return select(deliveries.c.contact_id, deliveries.c.made_at, deliveries.c.attempts, *contacts.table.columns).join(
-        contacts.table, contacts.table.c.id == deliveries.c.contact_id
-    )
+def with_contacts(cohort: Cohort, contacts: ContactList) -> Select[Any]:
+    """Deliveries joined with what is known of their contacts, and of them as members where there is something."""
+    of_contact = select(
+        deliveries.c.contact_id, deliveries.c.made_at, deliveries.c.attempts, *contacts.table.columns
+    ).join(contacts.table, contacts.table.c.id == deliveries.c.contact_id)
+    if not cohort.version.has_values_of_members:
+        return of_contact
+    is_member = and_(members.c.campaign_id == cohort.campaign.id, members.c.contact_id == deliveries.c.contact_id)
+    return of_contact.join(members, is_member).add_columns(members.c.data, members.c.gate)
 
 
 class CandidateReader:
@@ -34,6 +39,8 @@ class CandidateReader:
             for attribute in contacts.attributes.values()
         ]
         self._made_at = (0, instant(0))
+        # Two columns more stand at the end of the rows.
+        self._has_own = cohort.version.has_values_of_members
 
     def candidate(self, row: Sequence[Any]) -> Candidate:
         """The delivery in *row*."""
@@ -47,9 +54,17 @@ class CandidateReader:
         if made_at != self._made_at[0]:
             # Those of one step were nearly all made at once.
             self._made_at = (made_at, instant(made_at))
-        return Candidate(
+        found = Candidate(
             contact_id, row[self._key], None if address is None else str(address), values, self._made_at[1], attempts
         )
+        if self._has_own:
+            return found._replace(data=_mapping(row[-2]), gate=_mapping(row[-1]))
+        return found
+
+
+def _mapping(text: str | None) -> Mapping[str, object]:
+    found: Mapping[str, object] = NOTHING if text is None else json.loads(text)
+    return found
 
 
 _BEFORE_ATTRIBUTES: Final = 3  # columns of the delivery in `with_contacts`
@@ -57,7 +72,7 @@ _BEFORE_ATTRIBUTES: Final = 3  # columns of the delivery in `with_contacts`
 
 def candidates_of(cohort: Cohort, contacts: ContactList) -> Select[Any]:
     return (
-        with_contacts(contacts)
+        with_contacts(cohort, contacts)
         .where(
             deliveries.c.step_id == cohort.step.id,
             deliveries.c.state == bindparam("state"),

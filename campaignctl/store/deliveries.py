@@ -53,6 +53,8 @@ class DeliveryStatements(ClaimStatements):
             .where(*in_cohort(cohort))
             .order_by(members.c.contact_id)
         )
+        if cohort.version.has_values_of_members:
+            statement = statement.add_columns(members.c.data, members.c.gate)
         reader, after = CandidateReader(cohort, contacts), 0
         while rows := self.connection.execute(statement.where(members.c.contact_id > after).limit(1000)).all():
             for row in rows:

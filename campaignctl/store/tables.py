@@ -169,6 +169,8 @@ members = Table(
     Column("contact_id", Integer, nullable=False),
     Column("way_id", ForeignKey("ways.id"), nullable=False),
     Column("left_at_step", ForeignKey("steps.id")),
+    Column("data", Text),
+    Column("gate", Text),
     PrimaryKeyConstraint("campaign_id", "contact_id"),
     sqlite_with_rowid=False,
 )
@@ -284,4 +286,20 @@ journal = Table(
     Column("version", Integer),
     Column("detail", Text, nullable=False),
     Index("journal_of_campaign", "campaign_id", "id"),
+)
+
+# the HTTP service
+
+# Of a token only its digest is kept. `scopes` are words between blanks.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    sqlite_with_rowid=False,
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Tag
 
 from campaignctl.campaign.steps import split as split_module
-from campaignctl.campaign.steps.base import StepBase
+from campaignctl.campaign.steps.base import Gate, StepBase
 from campaignctl.campaign.steps.email import EmailStep
 from campaignctl.campaign.steps.exit import ExitStep
 from campaignctl.campaign.steps.export import ExportStep
@@ -57,6 +57,19 @@ vars(split_module)["AnyStep"] = AnyStep
 def branches_of(step: StepBase) -> tuple[Any, ...]:
     """The branches of a split, in the order written; nothing for other verbs."""
     return tuple(step.split.branches) if isinstance(step, SplitStep) else ()
+
+
+def gate_of(step: StepBase) -> Gate | None:
+    """The send gate of a message, or the one that a step is."""
+    match step:
+        case GateStep():
+            return step.gate
+        case EmailStep():
+            return step.email.gate
+        case SmsStep():
+            return step.sms.gate
+        case _:
+            return None
 
 
 def every_step(steps: Iterable[StepBase]) -> Iterator[StepBase]:

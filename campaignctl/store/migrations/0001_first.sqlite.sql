@@ -220,9 +220,23 @@ CREATE TABLE members (
     contact_id INTEGER NOT NULL,
     way_id INTEGER NOT NULL,
     left_at_step INTEGER,
+    data TEXT,
+    gate TEXT,
     PRIMARY KEY (campaign_id, contact_id),
     FOREIGN KEY(campaign_id) REFERENCES campaigns (id),
     FOREIGN KEY(way_id) REFERENCES ways (id),
     FOREIGN KEY(left_at_step) REFERENCES steps (id)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE tokens (
+    id TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    scopes TEXT NOT NULL,
+    made_at BIGINT NOT NULL,
+    made_by TEXT NOT NULL,
+    expires_at BIGINT,
+    revoked_at BIGINT,
+    PRIMARY KEY (id)
 )
  WITHOUT ROWID;

@@ -120,6 +120,7 @@ class UnmadeStatements(SqlLedger):
             literal(stored(now)).label("made_at"),
             literal(0).label("attempts"),
             *contacts.table.columns,
+            *((members.c.data, members.c.gate) if cohort.version.has_values_of_members else ()),
             maintain_column_froms=True,
         ).limit(_ROWS_AT_ONCE)
         reader, after = CandidateReader(cohort, contacts), 0

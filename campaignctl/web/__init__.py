@@ -1,0 +1,1 @@
+"""The HTTP service: what other systems and people's browsers ask."""

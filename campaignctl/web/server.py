@@ -1,0 +1,110 @@
+"""Listening: an address, and a server on it that nobody can keep busy for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any, Final
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from campaignctl.errors import ChannelError, UsageError
+
+_LARGEST_HEAD: Final = 16 * 1024
+_HEAD_IN_TIME: Final = 10.0  # seconds
+_CONNECTIONS: Final = 1000
+_GRACE: Final = 10  # seconds for what is being answered when the service ends
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """
+    An address to listen on, of `HOST:PORT`, `[ADDRESS]:PORT` or `PORT`: the machine itself where no host is named.
+
+    Raises:
+        UsageError: it is none.
+
+    >>> host_and_port("8080"), host_and_port("[::1]:80")
+    (('127.0.0.1', 8080), ('::1', 80))
+    """
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or not 0 <= int(port) < 65536:
+        raise UsageError("U130", f"`{text}` is no address to listen on", "write it like `127.0.0.1:8080`")
+    return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """
+    A socket that listens there.
+
+    Raises:
+        ChannelError: it cannot be had.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(1024)
+    except OSError as failure:
+        raise ChannelError(
+            "D160", f"nothing can listen on {host}:{port}: {failure.strerror}", "name another address or port"
+        ) from failure
+    return listener
+
+
+class _GuardedProtocol(H11Protocol):
+    """Ends a conversation whose next request does not come whole in time."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is not None and self._timer is not None:
+            # The head is here: the body has a time limit of its own.
+            self._timer.cancel()
+            self._timer = None
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self.transport.is_closing():
+            self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _expect(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(_HEAD_IN_TIME, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+
+def server_of(app: ASGIApp) -> uvicorn.Server:
+    """A server for *app*; `serve(sockets=[…])` runs it until a signal or `should_exit`."""
+    config = uvicorn.Config(
+        app,
+        http=_GuardedProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=True,  # from this machine only: a proxy here says who asks
+        limit_concurrency=_CONNECTIONS,
+        timeout_keep_alive=int(_HEAD_IN_TIME),
+        timeout_graceful_shutdown=_GRACE,
+        h11_max_incomplete_event_size=_LARGEST_HEAD,
+    )
+    return uvicorn.Server(config)
