@@ -9,7 +9,7 @@ from typing import Final
 
 from campaignctl.campaign.attribute import AttributeType
 from campaignctl.campaign.load import CampaignFile, load_campaign
-from campaignctl.campaign.rules import references, times, tree
+from campaignctl.campaign.rules import gates, references, times, tree
 from campaignctl.campaign.rules.known import Known, Rule
 from campaignctl.diagnostics import Problem, by_place
 from campaignctl.files import ProjectFiles
@@ -26,6 +26,7 @@ RULES: Final[Sequence[Rule]] = (
     references.list_is_known,
     references.conditions_fit,
     references.endpoints_are_known,
+    gates.gates_can_be_asked,
     references.files_exist,
     references.messages_are_whole,
     messages_can_be_made,

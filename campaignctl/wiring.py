@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from campaignctl.channels.outbox import OutboxChannel
 from campaignctl.channels.smtp.settings import SmtpSettings
@@ -26,6 +26,9 @@ from campaignctl.stopping import finish_stops
 from campaignctl.store.database import open_sqlite, open_to_look
 from campaignctl.store.ledger import SqlStore
 from campaignctl.store.spill import SpillFile
+
+if TYPE_CHECKING:  # only the daemon asks other systems
+    from campaignctl.channels.gate_posts import GatePosts
 
 OUTBOX = "outbox"
 
@@ -74,6 +77,13 @@ def email_channel(project: ProjectFile) -> Channel:
     from campaignctl.channels.smtp.channel import SmtpChannel
 
     return SmtpChannel(settings)
+
+
+def gate_endpoints(project: ProjectFile) -> GatePosts:
+    """What asks the other systems of the project that decide at send gates."""
+    from campaignctl.channels.gate_posts import GatePosts
+
+    return GatePosts(project.project.endpoints)
 
 
 def where_messages_go(project: ProjectFile) -> str:
@@ -134,16 +144,18 @@ def daemon_for(
         StoreError: there is no room to keep results beside it.
     """
     with alone_on(path):
-        channel = email_channel(project)
+        channel, endpoints = email_channel(project), gate_endpoints(project)
         rules = SendingRules.of(project.project, return_path_of(project, store, clock))
         epoch = store.begin_epoch(socket.gethostname(), os.getpid(), clock.now())
         spill = SpillFile(path.with_name(path.name + ".spill"))
         take_over(store, spill, epoch, rules.may_repeat, clock)
         try:
             dispatcher = Dispatcher(store, channel, epoch, rules, spill)
-            yield Daemon(Engine(store, dispatcher, signer_of(store, clock)), clock, show)
+            engine = Engine(store, dispatcher, signer_of(store, clock), endpoints)
+            yield Daemon(engine, clock, show)
         finally:
             channel.close()
+            endpoints.close()
             store.end_epoch(epoch, clock.now())
 
 

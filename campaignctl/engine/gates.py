@@ -153,7 +153,7 @@ def _record(
         report.troubles.append(f"{_named(gate)} cannot be asked: {said}")
     else:
         again_at = now + back_off(gate.attempts + 1)
-        ledger.gate_not_asked(gate, said, again_at)
+        ledger.gate_not_asked(gate, said, max(again_at, outcome.retry_at or again_at))
         report.troubles.append(f"{_named(gate)} could not be asked, and will be again: {said}")
 
 
