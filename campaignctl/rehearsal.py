@@ -23,6 +23,7 @@ from campaignctl.flow.occurrences import occurrence
 from campaignctl.flow.states import CampaignState
 from campaignctl.flow.tree import stops
 from campaignctl.message.content import RenderedEmail
+from campaignctl.message.gate_values import assumed_values
 from campaignctl.message.links import Signer
 from campaignctl.ports import Candidate, LiveCampaign
 from campaignctl.store.ledger import SqlLedger
@@ -130,6 +131,7 @@ def previewed(
     settings = version.content.contacts
     own = values.get(settings.email) if settings.email else None
     candidate = Candidate(row.id, contact_key, address or (None if own is None else str(own)), values, now, 0)
+    candidate = candidate._replace(gate=assumed_values(version))
     trial = LiveCampaign(0, version.name, contacts.name, seed, 0, CampaignState.ACTIVE, now, None, None, None, ())
     keys = ledger.signing_keys() or [(0, b"a preview before the first key")]
     return Messages(version, Signer(*keys[0])).render(trial, step, candidate)

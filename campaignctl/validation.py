@@ -13,6 +13,7 @@ from campaignctl.campaign.rules import gates, references, times, tree
 from campaignctl.campaign.rules.known import Known, Rule
 from campaignctl.diagnostics import Problem, by_place
 from campaignctl.files import ProjectFiles
+from campaignctl.message.gate_values import values_are_asked_for
 from campaignctl.message.rules import messages_can_be_made
 from campaignctl.project import PROJECT_FILE, ProjectFile
 from campaignctl.project_rules import PROJECT_RULES
@@ -30,6 +31,7 @@ RULES: Final[Sequence[Rule]] = (
     references.files_exist,
     references.messages_are_whole,
     messages_can_be_made,
+    values_are_asked_for,
 )
 
 

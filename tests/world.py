@@ -27,7 +27,7 @@ from campaignctl.store.database import open_sqlite
 from campaignctl.store.events import EventOutcome
 from campaignctl.store.ledger import SqlStore
 from campaignctl.store.spill import SpillFile
-from campaignctl.validation import Checked, check_file
+from campaignctl.validation import CheckedFile, check_file
 from campaignctl.wiring import return_path_of, signer_of, take_over
 
 PROJECT = """
@@ -128,7 +128,7 @@ class World:
     def fast(self) -> FastTime:
         return FastTime(self.project, self.store, self.folder / "campaignctl.db", self.clock)
 
-    def check(self, text: str, name: str = "campaign.yaml") -> Checked:
+    def check(self, text: str, name: str = "campaign.yaml") -> CheckedFile:
         return check_file(self.write(name, text), self.project, {})
 
     def publish(self, text: str, *, starts_now: bool = False, is_live: bool = False) -> Publication:

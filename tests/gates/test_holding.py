@@ -10,10 +10,13 @@ from gates.compliance import AS_A_STEP, GATED, Gated
 
 from campaignctl.answering import GateClosedError
 from campaignctl.errors import RefusedError
+from campaignctl.files import ProjectFiles
 from campaignctl.flow.states import CampaignState, GateState, StepState
 from campaignctl.gating import ByHand, decide
 from campaignctl.pausing import pause, resume
 from campaignctl.ports import Outcome, Verdict
+from campaignctl.publishing import frozen
+from campaignctl.simulation.run import Settings, copied, simulate
 
 UNCERTAIN = Outcome("", Verdict.UNCERTAIN, "no_answer", "no answer in time")
 REFUSED = Outcome("", Verdict.FAILED, "refused", "404 no such gate")
@@ -258,3 +261,24 @@ def test_an_hour_without_a_daemon_counts_for_the_time_that_an_answer_has(gated: 
     gated.world.clock.set_to(opened + timedelta(hours=5))
     gated.world.run_until("2026-12-01 16:00")
     assert gated.world.deliveries("first") == {"cancelled": 3}
+
+
+@pytest.mark.parametrize("text", [GATED, AS_A_STEP])
+@pytest.mark.parametrize("when", ["2026-12-01 09:00", "2026-12-01 10:10"])
+def test_a_simulation_lets_everybody_pass_gates_whether_they_are_held_or_still_to_come(
+    gated: Gated, text: str, when: str
+) -> None:
+    text = text.replace("{{ gate.promo | default('none') }}", "{{ gate.promo }}")
+    gated.publish(text)
+    gated.world.run_until(when)
+    checked = gated.world.check(text)
+    assert checked.file is not None
+    project = gated.world.project.project
+    version = frozen(checked.file, project, ProjectFiles(gated.world.folder, gated.world.folder))
+    with copied(gated.world.store) as copy:
+        done = simulate(copy, version, project, Settings(gated.world.clock.now()))
+    assert done.finished_at == gated.world.instant("2026-12-02 09:00")
+    assert [step.messages for step in done.steps] == ([0, 3] if "check" in text else [3, 3])
+    assert [step.render_errors for step in done.steps] == [0, 0]
+    # And nothing of it happens.
+    assert gated.world.addresses == []
