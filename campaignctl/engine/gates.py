@@ -22,7 +22,7 @@ from campaignctl.ports import (
     Verdict,
 )
 
-FIRST_BACK_OFF: Final = timedelta(seconds=10)
+FIRST_BACK_OFF: Final = timedelta(seconds=5)
 LONGEST_BACK_OFF: Final = timedelta(minutes=15)
 
 
@@ -35,7 +35,7 @@ def back_off(attempts: int) -> timedelta:
     How long to wait before an endpoint is asked again that was asked so often.
 
     >>> [int(back_off(attempts).total_seconds()) for attempts in (1, 2, 3, 20)]
-    [10, 20, 40, 900]
+    [5, 10, 20, 900]
     """
     return min(LONGEST_BACK_OFF, FIRST_BACK_OFF * int(2 ** min(attempts - 1, 10)))
 
