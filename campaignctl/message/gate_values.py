@@ -14,8 +14,9 @@ from campaignctl.campaign.steps.set import SetStep
 from campaignctl.campaign.steps.sms import SmsStep
 from campaignctl.campaign.steps.union import branches_of, every_step, gate_of
 from campaignctl.campaign.version import Version, paths_of
-from campaignctl.diagnostics import Problem, Severity, Span
+from campaignctl.diagnostics import Problem, Severity
 from campaignctl.files import FileTrouble
+from campaignctl.message.rules import whole_line
 
 
 def values_are_asked_for(file: CampaignFile, known: Known) -> Iterator[Problem]:
@@ -28,8 +29,7 @@ def values_are_asked_for(file: CampaignFile, known: Known) -> Iterator[Problem]:
                 if name is None:
                     yield file.problem("C442", place, message, hint, step=step.id)
                 else:
-                    length = len(source.splitlines()[line - 1]) + 1
-                    yield Problem("C442", message, hint, Severity.ERROR, name, Span(line, 1, line, length), step.id)
+                    yield Problem("C442", message, hint, Severity.ERROR, name, whole_line(source, line), step.id)
 
 
 def values_used(version: Version) -> frozenset[str]:

@@ -96,7 +96,7 @@ def _bodies(file: CampaignFile, path: Path, email: Email, known: Known, step: st
                 )
     for name, source in sources.items():
         for code, message, hint, line in _troubles(source, known):
-            yield Problem(code, message, hint, Severity.ERROR, name, _whole_line(source, line), step)
+            yield Problem(code, message, hint, Severity.ERROR, name, whole_line(source, line), step)
     whole = "".join(sources.values())
     if sources and "unsubscribe_url" not in whole:
         yield file.problem(
@@ -115,7 +115,7 @@ def _bodies(file: CampaignFile, path: Path, email: Email, known: Known, step: st
         )  # fmt: skip
 
 
-def _whole_line(source: str, number: int) -> Span:
+def whole_line(source: str, number: int) -> Span:
     lines = source.splitlines()
     line = lines[number - 1] if number <= len(lines) else ""
     start = len(line) - len(line.lstrip()) + 1
