@@ -141,7 +141,7 @@ def _batches(lines: IO[bytes]) -> Iterator[list[AnswerRow]]:
 
 def _row(number: int, line: bytes) -> AnswerRow:
     try:
-        said = json.loads(line.decode("utf-8"), parse_constant=_no_number)
+        said = _DECODER.decode(line.decode("utf-8"))
     except (ValueError, RecursionError):
         raise _wrong(number, "it is no JSON in UTF-8") from None
     if not isinstance(said, dict):
@@ -175,6 +175,10 @@ def _is_text(value: str) -> bool:
 
 def _no_number(word: str) -> None:
     raise ValueError(word)
+
+
+# Made once: there may be a million lines.
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_number)
 
 
 def _wrong(number: int, why: str) -> WorkFailedError:

@@ -283,7 +283,7 @@ def _gates(campaign: LiveCampaign, ledger: SqlLedger) -> Iterator[Finding]:
             what = f"{here} cannot be asked: `{gate.endpoint}` said {gate.said}"
             yield Finding("gates", Result.WARN, what, f"mend it, then `campaignctl resume {campaign.name}`")
         elif gate.state is GateState.REQUESTED and gate.attempts:
-            what = f"{here} could not be asked yet, {gate.attempts} times: {gate.said or 'no answer'}"
+            what = f"{here} could not be asked yet: {gate.said or 'no answer'} (attempts: {gate.attempts})"
             yield Finding("gates", Result.WARN, what, f"see whether `{gate.endpoint}` answers")
         elif gate.is_holding:
             hint = f"or decide with `campaignctl gate release {campaign.name} {gate.step}`"

@@ -55,17 +55,26 @@ def list_command(
     opened = opened_project(project)
     with opened_store(store_path(opened, store), SystemClock()) as the_store, the_store.reading() as ledger:
         found = gates_by_name(ledger, name)
-    rows = [gate_document(gate) for gate in found]
+        rows = [gate_document(gate, ledger.held_by(gate)) for gate in found]
     if format_ is RowsFormat.NDJSON:
         lines(rows)
     elif format_ is RowsFormat.JSON:
         document(gates=rows)
     elif found:
         table(
-            ["campaign", "step", "endpoint", "state", "contacts", "since", "until"],
+            ["campaign", "step", "endpoint", "state", "held", "of", "since", "until"],
             [
-                (gate.campaign, gate.step, gate.endpoint, gate.state, gate.contacts, gate.opened_at, gate.expires_at)
-                for gate in found
+                (
+                    gate.campaign,
+                    gate.step,
+                    gate.endpoint,
+                    gate.state.value.replace("_", " "),
+                    row["held"],
+                    gate.contacts,
+                    gate.opened_at,
+                    gate.expires_at,
+                )
+                for gate, row in zip(found, rows, strict=True)
             ],
         )
     else:
@@ -94,13 +103,14 @@ def show_command(
         held = ledger.held_by(gate)
         found = [vars(each) for each in gate_contacts(ledger, gate)]
     if format_ is RowsFormat.JSON:
-        document(gate=gate_document(gate), held=held, contacts=found)
+        document(gate=gate_document(gate, held), held=held, contacts=found)
         return
     print(f"{gate.campaign}/{gate.step}: {gate.state.value.replace('_', ' ')}, {held} held")
     if gate.state.is_open:
-        print(gate_words(gate, utc_text) + "\n")
+        print(gate_words(gate, held, utc_text) + "\n")
     else:
-        print(f"closed at {utc_text(gate.closed_at)} by {gate.closed_by}; {gate.rejected} rejected\n")
+        rejected = sum(each["state"] == "rejected" for each in found)
+        print(f"closed at {utc_text(gate.closed_at)} by {gate.closed_by}; {rejected} of {len(found)} rejected\n")
     table(["contact", "state", "reason"], [(each["contact"], each["state"], each["reason"]) for each in found])
 
 

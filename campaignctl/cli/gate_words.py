@@ -11,7 +11,7 @@ from campaignctl.ports import LiveGate
 Local = Callable[[datetime | None], str | None]
 
 
-def gate_document(gate: LiveGate) -> Mapping[str, object]:
+def gate_document(gate: LiveGate, held: int) -> Mapping[str, object]:
     """A gate for programs."""
     return {
         "campaign": gate.campaign,
@@ -21,6 +21,7 @@ def gate_document(gate: LiveGate) -> Mapping[str, object]:
         "hold": gate.is_holding,
         "version": gate.version,
         "contacts": gate.contacts,
+        "held": held,
         "opened_at": gate.opened_at,
         "expires_at": gate.expires_at,
         "on_timeout": None if gate.expires_at is None else gate.on_timeout,
@@ -35,13 +36,13 @@ def gate_document(gate: LiveGate) -> Mapping[str, object]:
     }
 
 
-def gate_words(gate: LiveGate, local: Local) -> str:
+def gate_words(gate: LiveGate, held: int, local: Local) -> str:
     """What an open gate waits for, since when and until when, for people."""
     if gate.is_holding:
-        words = f"the gate `{gate.endpoint}` holds {gate.contacts} contacts since {local(gate.opened_at)}"
+        words = f"the gate `{gate.endpoint}` holds {held} of {gate.contacts} contacts since {local(gate.opened_at)}"
     else:
         words = f"the gate `{gate.endpoint}` is open since {local(gate.opened_at)}, and holds nobody"
-    return f"{words}; {_asking(gate, local)}; {_ending(gate, local)}"
+    return f"{words};\n  {_asking(gate, local)};\n  {_ending(gate, local)}"
 
 
 def _asking(gate: LiveGate, local: Local) -> str:

@@ -51,7 +51,7 @@ def status_command(
             if each.campaign == campaign.name and not each.means_the_same
         }
         waiting = ledger.waiting_for_approval(campaign)
-        gates = {gate.step_id: gate for gate in ledger.gates_of(campaign)}
+        gates = {gate.step_id: (gate, ledger.held_by(gate)) for gate in ledger.gates_of(campaign)}
     if format_ is Format.JSON:
         document(
             campaign=campaign.name,
@@ -72,7 +72,7 @@ def status_command(
                     "reason": step.reason,
                     "local_time_changed": step.name in moved,
                     "deliveries": counts[step.id],
-                    "gate": gate_document(gates[step.id]) if step.id in gates else None,
+                    "gate": gate_document(*gates[step.id]) if step.id in gates else None,
                 }
                 for step in campaign.steps
             ],
@@ -106,9 +106,9 @@ def status_command(
             f"\n{planned.step}: the rules of {planned.timezone} have changed since it was published; it runs at"
             f" {local(planned.at)}, and was to run at {planned.wall_time:%Y-%m-%d %H:%M}: publish it with another time"
         )
-    for gate in gates.values():
+    for gate, held in gates.values():
         if gate.state.is_open:
-            say(f"\n{gate.step}: {gate_words(gate, local)}")
+            say(f"\n{gate.step}: {gate_words(gate, held, local)}")
     for step in campaign.steps:
         if step.reason in _REASONS:
             say(f"\n{step.name}: {_REASONS[step.reason]}")

@@ -213,7 +213,9 @@ class GateDecisionStatements(GateStatements):
         contacts = self.contact_list(cohort.campaign).table
         number = select(contacts.c.id).where(contacts.c[KEY_COLUMN] == answers.c.contact_key).scalar_subquery()
         self.connection.execute(update(answers).values(contact_id=number))
-        is_unknown = or_(answers.c.contact_id.is_(None), answers.c.contact_id.not_in(gate_contacts(cohort)))
+        is_unknown = or_(
+            answers.c.contact_id.is_(None), answers.c.contact_id.not_in(gate_contacts(cohort).order_by(None))
+        )
         count = self.connection.scalars(select(func.count()).where(is_unknown)).one()
         first = select(answers.c.contact_key).where(is_unknown).order_by(answers.c.contact_key).limit(most)
         return count, list(self.connection.scalars(first))

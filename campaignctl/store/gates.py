@@ -158,7 +158,8 @@ class GateStatements(DeliveryStatements):
     def gate_candidates(self, cohort: Cohort, after: int, most: int) -> list[Candidate]:
         """The contacts that a gate is about, *most* of those after this one, as the other system gets to know them."""
         contacts = self.contact_list(cohort.campaign)
-        of_gate = gate_contacts(cohort).subquery()
+        # Without an order of its own it is no table that is made anew for every part.
+        of_gate = gate_contacts(cohort).where(_contact_of(cohort) > after).order_by(None).subquery()
         is_member = and_(members.c.campaign_id == cohort.campaign.id, members.c.contact_id == of_gate.c.contact_id)
         rows = self.connection.execute(
             select(
@@ -168,7 +169,6 @@ class GateStatements(DeliveryStatements):
             .select_from(of_gate)
             .join(contacts.table, contacts.table.c.id == of_gate.c.contact_id)
             .join(members, is_member)
-            .where(of_gate.c.contact_id > after)
             .order_by(of_gate.c.contact_id)
             .limit(most)
         )  # fmt: skip
@@ -218,6 +218,10 @@ def gate_contacts(cohort: Cohort) -> Select[Any]:
         .where(members.c.campaign_id == cohort.campaign.id, is_there, *_on_way(cohort))
         .order_by(members.c.contact_id)
     )
+
+
+def _contact_of(cohort: Cohort) -> ColumnElement[int]:
+    return deliveries.c.contact_id if cohort.step.verb in SENDING_VERBS else members.c.contact_id
 
 
 def _on_way(cohort: Cohort) -> list[ColumnElement[bool]]:

@@ -21,7 +21,7 @@ from campaignctl.web.operations import NDJSON, Content, Operation, Reply
 from campaignctl.web.problems import HttpProblem, not_found
 from campaignctl.web.service import Service
 
-_ROWS_AT_ONCE: Final = 500
+_ROWS_AT_ONCE: Final = 2000
 _LARGEST_ANSWER: Final = 1024 * 1024 * 1024
 _KEPT_IN_MEMORY: Final = 1024 * 1024
 
