@@ -48,9 +48,8 @@ def test_of_many_strangers_the_first_are_named(gated: Gated) -> None:
 
 
 def test_what_a_later_gate_says_is_merged_over_what_an_earlier_one_said(gated: Gated) -> None:
-    second = (
-        "  - {id: second, at: 2026-12-02 09:00, email: {subject: Again, body: hello.md, gate: {endpoint: compliance}}}"
-    )
+    message = "{subject: Again, body: hello.md, gate: {endpoint: compliance}}"
+    second = f"  - {{id: second, at: 2026-12-02 09:00, email: {message}}}"
     third = '  - {id: third, at: 2026-12-03 09:00, email: {subject: "{{ gate }}", body: hello.md}}'
     gated.publish("\n".join([*AS_A_STEP.splitlines()[:-1], second, third]))
     gated.world.run_until("2026-12-01 10:10")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from campaigns.test_stopping import KilledError, WatchedStore, killed_before
 from faults.test_jumping_clock import JumpingClock
 from gates.compliance import AS_A_STEP, GATED, Gated
 
@@ -17,6 +18,7 @@ from campaignctl.pausing import pause, resume
 from campaignctl.ports import Outcome, Verdict
 from campaignctl.publishing import frozen
 from campaignctl.simulation.run import Settings, copied, simulate
+from campaignctl.stopping import stop
 
 UNCERTAIN = Outcome("", Verdict.UNCERTAIN, "no_answer", "no answer in time")
 REFUSED = Outcome("", Verdict.FAILED, "refused", "404 no such gate")
@@ -282,3 +284,19 @@ def test_a_simulation_lets_everybody_pass_gates_whether_they_are_held_or_still_t
     assert [step.render_errors for step in done.steps] == [0, 0]
     # And nothing of it happens.
     assert gated.world.addresses == []
+
+
+def test_a_stop_that_was_killed_leaves_nothing_held_once_a_daemon_runs_again(gated: Gated) -> None:
+    gated.publish()
+    gated.world.run_until("2026-12-01 10:10")
+    with pytest.raises(KilledError):
+        stop(WatchedStore(gated.world, killed_before(1)), "sale", actor="ada", now=gated.world.clock.now())
+    assert gated.world.deliveries("first") == {"held": 3}
+    # No answer is taken in between, and nobody can let anything go on.
+    with pytest.raises(GateClosedError):
+        gated.answer()
+    with pytest.raises(RefusedError):
+        decide(gated.world.store, "sale", "first", ByHand.RELEASE, actor="ada", now=gated.world.clock.now())
+    gated.world.run_until("2026-12-01 10:20")
+    assert gated.world.deliveries("first") == {"cancelled": 3}
+    assert gated.gate().state is GateState.CANCELLED
