@@ -25,8 +25,8 @@ from campaignctl.ports import Cohort, Ledger
 def carry_out(effect: Effect, cohort: Cohort, ledger: Ledger, messages: Messages, now: datetime) -> bool:
     """Do it, in the ledger's transaction; whether the step is finished with that."""
     match effect:
-        case Deliver():
-            ledger.queue_deliveries(cohort, now)
+        case Deliver(batch=batch):
+            ledger.queue_deliveries(cohort, now, batch)
             return False
         case Divide(rule):
             _divide(rule, cohort, ledger, now)

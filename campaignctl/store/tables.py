@@ -303,3 +303,16 @@ tokens = Table(
     Column("revoked_at", BigInteger),
     sqlite_with_rowid=False,
 )
+
+# --- requests about many contacts: which of a step's deliveries go in one, from the first contact to the last ---
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("step_id", ForeignKey("steps.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("first_contact", Integer, nullable=False),
+    Column("last_contact", Integer, nullable=False),
+    PrimaryKeyConstraint("step_id", "first_contact"),
+    sqlite_with_rowid=False,
+)

@@ -228,4 +228,6 @@ WRONG: dict[str, list[Wrong]] = {
         Wrong(SHORT, project=("postal_address: 1 rue de la Paix, Paris\n", "")),
     ],
     "C409": [Wrong(SHORT, body="{{ view_url }} {{ unsubscribe_url }} {{ postal_address }}")],
+    "C410": [step("sms: {text: Hi}")],
+    "C411": [Wrong(SHORT, project=("lists:", "endpoints: {crm: {url: 'http://crm.example/'}}\nlists:"))],
 }

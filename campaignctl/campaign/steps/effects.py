@@ -12,9 +12,14 @@ from campaignctl.campaign.fields import Literal
 
 @dataclass(frozen=True)
 class Deliver:
-    """Make one delivery by this channel for every member of the cohort."""
+    """
+    Make one delivery by this channel for every member of the cohort.
+
+    With *batch*, so many of them go in one request, and share its verdict.
+    """
 
     channel: str
+    batch: int | None = None
 
 
 @dataclass(frozen=True)
