@@ -163,6 +163,20 @@ def endpoint_settings(project: ProjectFile, name: str) -> EndpointSettings:
     return EndpointSettings(name, endpoint.url, endpoint.secret, endpoint.headers, endpoint.allow_private)
 
 
+def trouble_with_endpoint(endpoint: EndpointSettings) -> str | None:
+    """Why no request may go to an endpoint; None where one may. Its name is resolved, and nothing is asked of it."""
+    from campaignctl.channels.http.guard import NotAllowedError, allowed, system_addresses, target_of
+
+    try:
+        target = target_of(endpoint.url, allow_private=endpoint.allow_private)
+        allowed(system_addresses(target.host, target.port), allow_private=endpoint.allow_private)
+    except NotAllowedError as failure:
+        return str(failure)
+    except OSError as failure:
+        return f"its name does not resolve: {failure.strerror}"
+    return None
+
+
 def http_client_for(endpoint: EndpointSettings) -> Callable[[], HttpClient]:
     """Opens a client for requests to this endpoint, when the first is made."""
 
@@ -180,6 +194,12 @@ def where_messages_go(project: ProjectFile) -> str:
     if settings is None:
         return f"the outbox, {project.folder / OUTBOX}"
     return f"the mail server {settings.host}:{settings.port}"
+
+
+def where_texts_go(project: ProjectFile) -> str:
+    """The channel of text messages, for people."""
+    sms = project.project.channels.sms
+    return f"the outbox, {project.folder / OUTBOX}" if sms is None else f"the endpoint `{sms.endpoint}`"
 
 
 def mail_server(project: ProjectFile) -> SmtpSettings | None:
