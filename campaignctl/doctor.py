@@ -24,7 +24,15 @@ from campaignctl.store.database import file_system_of, is_wal_safe, sqlite_modul
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.overview import newest_entry_at, planned_times
 from campaignctl.validation import check_project
-from campaignctl.wiring import OUTBOX, has_daemon, mail_server, store_path, store_to_look_at
+from campaignctl.wiring import (
+    OUTBOX,
+    endpoint_settings,
+    has_daemon,
+    mail_server,
+    store_path,
+    store_to_look_at,
+    trouble_with_endpoint,
+)
 
 _LEAST_ROOM: Final = 2**30
 # Two machines' clocks, or one that is being set, may differ by so much.
@@ -62,6 +70,7 @@ def examine(
     yield from _problems(check_project(project).problems, name)
     yield from _variables(project)
     yield from _channel(project)
+    yield from _endpoints(project)
     try:
         path = store_path(project, store)
     except CampaignctlError as failure:
@@ -151,6 +160,20 @@ def _channel(project: ProjectFile) -> Iterator[Finding]:
             f"{where}: {trouble.reason}: {trouble.detail}",
             _HINTS.get(trouble.reason, "see what it said"),
         )
+
+
+def _endpoints(project: ProjectFile) -> Iterator[Finding]:
+    """Whether each endpoint has what it needs, and leads where requests may go; nothing is asked of it."""
+    for name in project.project.endpoints:
+        try:
+            trouble = trouble_with_endpoint(endpoint_settings(project, name))
+        except CampaignctlError as failure:
+            yield _failed("endpoint", failure)
+            continue
+        if trouble is None:
+            yield Finding("endpoint", Result.OK, f"`{name}` leads where requests may go")
+        else:
+            yield Finding("endpoint", Result.FAIL, f"`{name}`: {trouble}", "mend it in campaignctl.yaml")
 
 
 _HINTS: Final = {

@@ -51,7 +51,8 @@ class Outcome(NamedTuple):
     `detail` is what the other side said, for people, without line breaks.
     `is_hard_bounce` says that the address must not be written to again.
     `blames_sender` says that every further message would meet the same answer.
-    `retry_at` is from when on the other side wants to be asked again.
+    `retry_at` is from when on the other side wants to be asked again;
+    `is_repeatable` says that it would know a second try from another message.
     """
 
     key: str
@@ -61,6 +62,7 @@ class Outcome(NamedTuple):
     is_hard_bounce: bool = False
     blames_sender: bool = False
     retry_at: datetime | None = None
+    is_repeatable: bool = False
 
 
 class Channel(Protocol):
@@ -261,7 +263,8 @@ class Candidate(NamedTuple):
     A delivery that may be sent, with its contact as templates see it.
 
     `data` is what the request brought beside the contact, `gate` what a send
-    gate answered about it.
+    gate answered about it. `batch` is the number of the request that it shares
+    with others, where there is one.
     """
 
     contact_id: int
@@ -272,6 +275,7 @@ class Candidate(NamedTuple):
     attempts: int
     data: Mapping[str, object] = NOTHING
     gate: Mapping[str, object] = NOTHING
+    batch: int = 0
 
 
 class Claim(StrEnum):
@@ -346,7 +350,7 @@ class Ledger(Protocol):
 
     # what steps do with their cohorts
     def cohort_size(self, cohort: Cohort) -> int: ...
-    def queue_deliveries(self, cohort: Cohort, now: datetime) -> None: ...
+    def queue_deliveries(self, cohort: Cohort, now: datetime, batch: int | None = None) -> None: ...
     def hold_deliveries(self, cohort: Cohort, now: datetime) -> None: ...
     def open_gate(self, cohort: Cohort, gate: Gate, now: datetime) -> bool: ...
     def move_by_share(self, cohort: Cohort, rule: ByShare) -> None: ...
@@ -360,8 +364,15 @@ class Ledger(Protocol):
     # deliveries
     def recover(self, epoch: int, may_repeat: bool, now: datetime) -> int: ...
     def candidates(self, cohort: Cohort, limit: int, now: datetime) -> Sequence[Candidate]: ...
+    def batch_candidates(self, cohort: Cohort, most: int, now: datetime) -> Sequence[Candidate]: ...
     def claim(
-        self, cohort: Cohort, candidates: Sequence[Candidate], epoch: int, now: datetime, cap: FrequencyCap | None
+        self,
+        cohort: Cohort,
+        candidates: Sequence[Candidate],
+        epoch: int,
+        now: datetime,
+        cap: FrequencyCap | None,
+        addresses: Sequence[str] | None = None,
     ) -> Sequence[Claim]: ...
     def put_off(self, cohort: Cohort, until: Sequence[tuple[Candidate, datetime]]) -> None: ...
     def skip(self, cohort: Cohort, candidate: Candidate, reason: str, detail: str, now: datetime) -> None: ...

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from campaignctl.campaign.model import ApiStarter, Campaign
 from campaignctl.campaign.steps.email import EmailStep
+from campaignctl.campaign.steps.sms import SmsStep
 from campaignctl.campaign.steps.union import RunnableStep, every_step, verb_of
 from campaignctl.campaign.version import Version
 from campaignctl.engine.occurring import rule_of, starts_of
@@ -217,4 +218,8 @@ def needed_and_missing(campaign: Campaign) -> Iterator[tuple[str, str]]:
         elif isinstance(step, EmailStep):
             for key in ("variants", "test", "track"):
                 if key in step.email.model_fields_set:
+                    yield where, f"`{key}`"
+        elif isinstance(step, SmsStep):
+            for key in ("variants", "test"):
+                if key in step.sms.model_fields_set:
                     yield where, f"`{key}`"

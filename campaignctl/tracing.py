@@ -10,7 +10,9 @@ from typing import Final
 from campaignctl.campaign.model import SegmentStarter
 from campaignctl.campaign.steps.email import EmailStep
 from campaignctl.campaign.steps.gate import GateStep
+from campaignctl.campaign.steps.sms import SmsStep
 from campaignctl.campaign.steps.split import EngagementSplit, SegmentSplit, SplitStep
+from campaignctl.campaign.steps.webhook import WebhookStep
 from campaignctl.campaign.version import Version
 from campaignctl.campaign.when import wall_text
 from campaignctl.campaign.wording import told, why_not
@@ -166,7 +168,7 @@ class _Teller:
                 return "to_come", None, f"to come{on}"
             case StepState.HELD | StepState.SKIPPED | StepState.CANCELLED:
                 return str(step.state), step.reason, f"the step is {step.state}: {_STEP_REASONS.get(step.reason or '')}"
-        if isinstance(stop.step, EmailStep):
+        if isinstance(stop.step, EmailStep | SmsStep | WebhookStep):
             return "not_a_member", None, "was not among the contacts of this step"
         return "done", None, f"the step's `{step.verb}` was carried out"
 
@@ -205,6 +207,9 @@ class _Teller:
                 tries = f" at attempt {delivery.attempts}" if delivery.attempts > 1 else ""
                 return f"sent on {at}{tries}"
             case DeliveryState.SKIPPED if delivery.reason in ("suppressed", "unsubscribed"):
+                if step.verb == "sms":
+                    # In what form the number is suppressed depends on the project, as it was then.
+                    return f"not sent on {at}, because the number was suppressed ({delivery.reason})"
                 return f"not sent on {at}, because the address is suppressed{self._since()}"
             case DeliveryState.DEFERRED if delivery.next_attempt_at is not None:
                 again = self._wall(delivery.next_attempt_at)
@@ -259,6 +264,8 @@ _DELIVERIES: Final[Mapping[tuple[DeliveryState, str | None], str]] = {
     (DeliveryState.FAILED, "expired"): "refused until its time was over,",
     (DeliveryState.FAILED, None): "refused for good",
     (DeliveryState.SKIPPED, "no_address"): "not sent, because the contact has no address,",
+    (DeliveryState.SKIPPED, "country_not_allowed"): "not sent, because no text goes to the country of the number,",
+    (DeliveryState.SKIPPED, "too_long"): "not sent, because the text takes more parts than are allowed,",
     (DeliveryState.SKIPPED, "frequency_cap"): "not sent, because the contact had got as many messages as are allowed,",
     (DeliveryState.SKIPPED, "render_error"): "not sent, because the message could not be made,",
     (DeliveryState.SKIPPED, "not_in_project_segment"): "not sent, because the project's own segment did not match",

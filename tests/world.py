@@ -19,7 +19,7 @@ from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.message.links import Signer
-from campaignctl.ports import GateEndpoints, LiveCampaign, Outcome, Outgoing, Store, Verdict
+from campaignctl.ports import Channel, GateEndpoints, LiveCampaign, Outcome, Outgoing, Store, Verdict
 from campaignctl.project import PROJECT_FILE, ProjectFile, load_project
 from campaignctl.publishing import Publication
 from campaignctl.stopping import StopReport, stop
@@ -88,6 +88,7 @@ class World:
         self.clock = SetClock(datetime(2026, 11, 1, tzinfo=UTC))
         self.store = SqlStore(open_sqlite(folder / "campaignctl.db", self.clock.now()))
         self.email = WrittenChannel(clock=self.clock)
+        self.channels: dict[str, Channel] = {}  # beside e-mail
         self.spill = SpillFile(folder / "campaignctl.db.spill")
         self.reports: list[TickReport] = []
         self.endpoints: GateEndpoints | None = None  # those that are asked at send gates
@@ -156,7 +157,8 @@ class World:
         used = store or self.store
         if self.endpoints is not None:
             signer = signer or signer_of(self.store, self.clock)
-        return Engine(used, Dispatcher(used, self.email, epoch, rules, self.spill), signer, self.endpoints)
+        dispatcher = Dispatcher(used, {"email": self.email, **self.channels}, epoch, rules, self.spill)
+        return Engine(used, dispatcher, signer, self.endpoints)
 
     def run_until(self, wall: str, daemon: Daemon | None = None) -> None:
         """Let time pass to this moment, with a daemon at work."""

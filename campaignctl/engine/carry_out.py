@@ -31,6 +31,11 @@ def carry_out(effect: Effect, cohort: Cohort, ledger: Ledger, messages: Messages
             ledger.hold_deliveries(cohort, now)
             ledger.open_gate(cohort, gate, now)
             return False
+        case Deliver(batch=batch, gate=gate):
+            ledger.queue_deliveries(cohort, now, batch)
+            if gate is not None:
+                ledger.open_gate(cohort, gate, now)
+            return False
         case Deliver(gate=gate):
             ledger.queue_deliveries(cohort, now)
             if gate is not None:

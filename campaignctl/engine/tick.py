@@ -10,8 +10,8 @@ from typing import Final, Protocol
 from campaignctl.campaign.steps.union import RunnableStep
 from campaignctl.engine.breaker import is_complained_about
 from campaignctl.engine.carry_out import carry_out
-from campaignctl.engine.dispatch import Dispatched
 from campaignctl.engine.gates import GateKeeper
+from campaignctl.engine.lane import Dispatched
 from campaignctl.engine.lateness import Late, verdict_on
 from campaignctl.engine.messages import Messages
 from campaignctl.engine.occurring import NOTHING_MISSING, Missing, make, missing
@@ -77,8 +77,6 @@ class _CannotBeDoneError(Exception):
 class Sending(Protocol):
     """What sends the deliveries of steps: the dispatcher, or a simulation of it."""
 
-    @property
-    def down_until(self) -> datetime | None: ...
     def settle(self, now: datetime) -> None: ...
     def send(
         self,
@@ -317,9 +315,6 @@ class Engine:
                 for step in campaign.steps
                 if (at := _due_at(campaign, self._version(campaign, campaign.version, ledger).stops, step)) is not None
             ]
-        down_until = self._dispatcher.down_until
-        if down_until is not None:
-            tried = [max(at, down_until) for at in tried]
         return min([*tried, *coming], default=None)
 
 

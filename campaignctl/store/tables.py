@@ -304,6 +304,19 @@ tokens = Table(
     sqlite_with_rowid=False,
 )
 
+# --- requests about many contacts: which of a step's deliveries go in one, from the first contact to the last ---
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("step_id", ForeignKey("steps.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("first_contact", Integer, nullable=False),
+    Column("last_contact", Integer, nullable=False),
+    PrimaryKeyConstraint("step_id", "first_contact"),
+    sqlite_with_rowid=False,
+)
+
 # Send gates: one for each step that asks another system, open from the step's time on.
 gates = Table(
     "gates",

@@ -208,8 +208,9 @@ def staged(project: Project, now: datetime, seed: str, answered: Collection[str]
             spill = SpillFile(folder / "store.db.spill")
             spill.prepare()
             channel: Any = MemoryChannel()
+            channels = dict.fromkeys(("email", "sms", *(f"webhook/{each}" for each in project.endpoints)), channel)
             epoch = store.begin_epoch("test", 1, now)
-            dispatcher = Dispatcher(store, channel, epoch, SendingRules.of(project), spill)
+            dispatcher = Dispatcher(store, channels, epoch, SendingRules.of(project), spill)
             with store.writing() as ledger:
                 ledger.ensure_signing_key(now)
                 signer = Signer(*ledger.signing_keys()[0])

@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 import pytest
 from channels.certificates import certificate, shown_by_server
-from channels.web_server import OK, Act, WebServer, answer
+from channels.web_server import KEPT, OK, Act, WebServer, answer
 
 from campaignctl.channels.http.exchange import HttpAnswer, HttpClient, HttpFailure, HttpRequest
 from campaignctl.channels.http.guard import Resolver, allowed, is_public, system_addresses, target_of
@@ -74,11 +74,11 @@ def test_a_request_arrives_as_it_was_written_and_its_answer_comes_back() -> None
     assert f"Host: 127.0.0.1:{server.port}" in lines
     assert {"X-Key: k", "Content-Length: 8"} <= set(lines)
     assert content == b'{"n": 1}'
-    assert said == HttpAnswer(201, {"x-id": "7", "content-length": "4"}, b"made")
+    assert said == HttpAnswer(201, {"connection": "close", "x-id": "7", "content-length": "4"}, b"made")
 
 
 def test_a_connection_is_used_again() -> None:
-    with WebServer([Act.READ, OK, Act.READ, OK]) as server:
+    with WebServer([Act.READ, KEPT, Act.READ, KEPT]) as server:
         asking = client()
         assert [type(asking.ask(post(server.url))) for _ in range(2)] == [HttpAnswer, HttpAnswer]
         asking.close()
@@ -86,11 +86,11 @@ def test_a_connection_is_used_again() -> None:
 
 
 def test_a_connection_that_was_closed_meanwhile_is_not_used_again() -> None:
-    with WebServer([Act.READ, OK], [Act.READ, OK]) as server:
+    with WebServer([Act.READ, KEPT], [Act.READ, OK]) as server:
         asking = client()
-        for _ in range(2):
-            assert isinstance(asking.ask(post(server.url)), HttpAnswer)
-            _wait_until_closed(asking)
+        assert isinstance(asking.ask(post(server.url)), HttpAnswer)
+        _wait_until_closed(asking)
+        assert isinstance(asking.ask(post(server.url)), HttpAnswer)
     assert len(server.requests) == 2
 
 

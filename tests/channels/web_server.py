@@ -25,12 +25,13 @@ class Act(Enum):
 
 
 Move = bytes | Act | Event
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+KEPT = OK.replace(b"Connection: close\r\n", b"")
 
 
 def answer(status: int, *headers: str, content: bytes = b"") -> bytes:
     """A whole answer."""
-    lines = [f"HTTP/1.1 {status} Because", *headers, f"Content-Length: {len(content)}", "", ""]
+    lines = [f"HTTP/1.1 {status} Because", "Connection: close", *headers, f"Content-Length: {len(content)}", "", ""]
     return "\r\n".join(lines).encode() + content
 
 
@@ -72,7 +73,10 @@ class WebServer:
 
     def _serve(self) -> None:
         while not self._is_ending:
-            connection, _ = self._listener.accept()
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return  # the listener is closed
             if self._is_ending:
                 connection.close()
                 return

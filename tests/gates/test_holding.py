@@ -8,6 +8,7 @@ import pytest
 from campaigns.test_stopping import KilledError, WatchedStore, killed_before
 from faults.test_jumping_clock import JumpingClock
 from gates.compliance import AS_A_STEP, GATED, Gated
+from world import WrittenChannel
 
 from campaignctl.answering import GateClosedError
 from campaignctl.errors import RefusedError
@@ -16,6 +17,7 @@ from campaignctl.flow.states import CampaignState, GateState, StepState
 from campaignctl.gating import ByHand, decide
 from campaignctl.pausing import pause, resume
 from campaignctl.ports import Outcome, Verdict
+from campaignctl.project import PROJECT_FILE
 from campaignctl.publishing import frozen
 from campaignctl.simulation.run import Settings, copied, simulate
 from campaignctl.stopping import stop
@@ -300,3 +302,20 @@ def test_a_stop_that_was_killed_leaves_nothing_held_once_a_daemon_runs_again(gat
     gated.world.run_until("2026-12-01 10:20")
     assert gated.world.deliveries("first") == {"cancelled": 3}
     assert gated.gate().state is GateState.CANCELLED
+
+
+def test_text_messages_are_held_as_well(gated: Gated) -> None:
+    world = gated.world
+    file = world.folder / PROJECT_FILE
+    file.write_text(file.read_text().replace("email: email", "email: email, phone: mobile"))
+    world.contacts("id,email,mobile\nc-1,ada@example.org,+33612345678\nc-2,grace@example.org,+33612345679\n")
+    world.channels["sms"] = phone = WrittenChannel(world.clock)
+    gated.publish(
+        GATED.replace("email:\n      subject: Hi\n      body: hello.md", 'sms:\n      text: "For {{ gate.promo }}"')
+    )
+    world.run_until("2026-12-01 10:10")
+    assert (world.deliveries("first"), phone.sent) == ({"held": 2}, [])
+    gated.answer([{"id": "c-1", "properties": {"promo": "X7"}}, {"id": "c-2", "reject": True}])
+    world.run_until("2026-12-01 10:20")
+    assert [message.recipient for message in phone.sent] == ["+33612345678"]
+    assert b"For X7" in phone.sent[0].content

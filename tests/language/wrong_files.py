@@ -239,4 +239,6 @@ WRONG: dict[str, list[Wrong]] = {
         Wrong(SHORT, body="{{ contact.name }}\n  {{ gate.promo | upper }} {{ unsubscribe_url }} {{ postal_address }}"),
         step("set: {code: '{{ gate.promo }}'}"),
     ],
+    "C410": [step("sms: {text: Hi}")],
+    "C411": [Wrong(SHORT, project=("lists:", "endpoints: {crm: {url: 'http://crm.example/'}}\nlists:"))],
 }

@@ -13,9 +13,15 @@ from campaignctl.campaign.steps.base import Gate
 
 @dataclass(frozen=True)
 class Deliver:
-    """Make one delivery by this channel for every member of the cohort; a gate looks at them before they leave."""
+    """
+    Make one delivery by this channel for every member of the cohort.
+
+    With *batch*, so many of them go in one request, and share its verdict. A
+    *gate* looks at them before they leave.
+    """
 
     channel: str
+    batch: int | None = None
     gate: Gate | None = None
 
 

@@ -17,7 +17,8 @@ from campaignctl.errors import ChannelError
 MOST_OF_AN_ANSWER: Final = 64 * 1024
 _DEADLINE: Final = timedelta(seconds=10)
 _DOWNLOAD_DEADLINE: Final = timedelta(minutes=10)
-_KEPT_FOR: Final = 30.0  # seconds that an idle connection is kept
+# Many servers close an idle connection after five seconds; one that closes as we write costs a verdict.
+_KEPT_FOR: Final = 4.0
 _FAILURES: Final = (
     OSError,
     NotAllowedError,

@@ -241,6 +241,16 @@ CREATE TABLE tokens (
 )
  WITHOUT ROWID;
 
+CREATE TABLE batches (
+    step_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    first_contact INTEGER NOT NULL,
+    last_contact INTEGER NOT NULL,
+    PRIMARY KEY (step_id, first_contact),
+    FOREIGN KEY(step_id) REFERENCES steps (id)
+)
+ WITHOUT ROWID;
+
 CREATE TABLE gates (
     id INTEGER NOT NULL,
     step_id INTEGER NOT NULL,

@@ -39,7 +39,7 @@ class Progress:
     """What is going on: the steps whose messages are leaving, each with the instant at which it goes on."""
 
     next_at: dict[int, datetime] = field(default_factory=dict)
-    knows_addresses: bool = False  # until a step may change them
+    knows_addresses: str = ""  # of which verb; until a step may change them
 
 
 @dataclass
@@ -100,7 +100,7 @@ class VirtualLedger(UnmadeStatements, ReactionStatements, LeavingStatements):
 
     # what the engine asks
 
-    def queue_deliveries(self, cohort: Cohort, now: datetime) -> None:
+    def queue_deliveries(self, cohort: Cohort, now: datetime, batch: int | None = None) -> None:  # noqa: ARG002 # who shares a request makes no difference here
         """The step's messages leave from now on."""
         self.progress.next_at[cohort.step.id] = now
 
@@ -145,9 +145,10 @@ class VirtualLedger(UnmadeStatements, ReactionStatements, LeavingStatements):
 
     def _attributes_changed(self, cohort: Cohort, names: Iterable[str]) -> None:
         self._list = None
-        email = (cohort.version.content.contacts.email or "").lower()
-        if email in (name.lower() for name in names):
-            self.progress.knows_addresses = False
+        contacts = cohort.version.content.contacts
+        addresses = {(each or "").lower() for each in (contacts.email, contacts.phone)}
+        if addresses & {name.lower() for name in names}:
+            self.progress.knows_addresses = ""
 
     # what came of it
 
