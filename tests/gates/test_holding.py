@@ -314,8 +314,9 @@ def test_text_messages_are_held_as_well(gated: Gated) -> None:
         GATED.replace("email:\n      subject: Hi\n      body: hello.md", 'sms:\n      text: "For {{ gate.promo }}"')
     )
     world.run_until("2026-12-01 10:10")
-    assert (world.deliveries("first"), phone.sent) == ({"held": 2}, [])
+    assert (world.deliveries("first"), phone.sent) == ({"held": 3}, [])
     gated.answer([{"id": "c-1", "properties": {"promo": "X7"}}, {"id": "c-2", "reject": True}])
     world.run_until("2026-12-01 10:20")
     assert [message.recipient for message in phone.sent] == ["+33612345678"]
     assert b"For X7" in phone.sent[0].content
+    assert world.deliveries("first") == {"rejected": 1, "sent": 1, "skipped": 1}
