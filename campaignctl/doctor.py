@@ -17,14 +17,22 @@ from zoneinfo import TZPATH
 
 from campaignctl.diagnostics import Problem, Severity, listed
 from campaignctl.errors import CampaignctlError
-from campaignctl.flow.states import CampaignState, DeliveryState, StepState
-from campaignctl.ports import LiveCampaign
+from campaignctl.flow.states import CampaignState, DeliveryState, GateState, StepState
+from campaignctl.ports import FOR_GATE, LiveCampaign
 from campaignctl.project import ProjectFile, load_project, unset_variables
 from campaignctl.store.database import file_system_of, is_wal_safe, sqlite_module
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.overview import newest_entry_at, planned_times
 from campaignctl.validation import check_project
-from campaignctl.wiring import OUTBOX, has_daemon, mail_server, store_path, store_to_look_at
+from campaignctl.wiring import (
+    OUTBOX,
+    endpoint_settings,
+    has_daemon,
+    mail_server,
+    store_path,
+    store_to_look_at,
+    trouble_with_endpoint,
+)
 
 _LEAST_ROOM: Final = 2**30
 # Two machines' clocks, or one that is being set, may differ by so much.
@@ -62,6 +70,7 @@ def examine(
     yield from _problems(check_project(project).problems, name)
     yield from _variables(project)
     yield from _channel(project)
+    yield from _endpoints(project)
     try:
         path = store_path(project, store)
     except CampaignctlError as failure:
@@ -151,6 +160,20 @@ def _channel(project: ProjectFile) -> Iterator[Finding]:
             f"{where}: {trouble.reason}: {trouble.detail}",
             _HINTS.get(trouble.reason, "see what it said"),
         )
+
+
+def _endpoints(project: ProjectFile) -> Iterator[Finding]:
+    """Whether each endpoint has what it needs, and leads where requests may go; nothing is asked of it."""
+    for name in project.project.endpoints:
+        try:
+            trouble = trouble_with_endpoint(endpoint_settings(project, name))
+        except CampaignctlError as failure:
+            yield _failed("endpoint", failure)
+            continue
+        if trouble is None:
+            yield Finding("endpoint", Result.OK, f"`{name}` leads where requests may go")
+        else:
+            yield Finding("endpoint", Result.FAIL, f"`{name}`: {trouble}", "mend it in campaignctl.yaml")
 
 
 _HINTS: Final = {
@@ -261,7 +284,9 @@ def _waiting(campaign: LiveCampaign, ledger: SqlLedger, now: datetime) -> Iterat
     if campaign.state is CampaignState.PAUSED:
         hint = f"see `campaignctl history {campaign.name}`, then `campaignctl resume {campaign.name}`"
         yield Finding("campaigns", Result.WARN, f"`{campaign.name}` is paused", hint)
-    if held := [f"`{step.name}` ({step.reason})" for step in campaign.steps if step.state is StepState.HELD]:
+    yield from _gates(campaign, ledger)
+    by_person = [step for step in campaign.steps if step.state is StepState.HELD and step.reason != FOR_GATE]
+    if held := [f"`{step.name}` ({step.reason})" for step in by_person]:
         what = f"of `{campaign.name}` a person has to decide about {', '.join(held)}"
         yield Finding("campaigns", Result.WARN, what, f"let it go on with `campaignctl resume {campaign.name}`")
     if late := _overdue(campaign, now):
@@ -271,6 +296,21 @@ def _waiting(campaign: LiveCampaign, ledger: SqlLedger, now: datetime) -> Iterat
     if uncertain := sum(of.get(DeliveryState.UNCERTAIN, 0) for of in counts.values()):
         what = f"{uncertain} deliveries of `{campaign.name}` have no verdict"
         yield Finding("campaigns", Result.WARN, what, f"see `campaignctl uncertain list {campaign.name}`")
+
+
+def _gates(campaign: LiveCampaign, ledger: SqlLedger) -> Iterator[Finding]:
+    """Gates whose endpoint cannot be asked, or at which nothing is decided without an answer."""
+    for gate in ledger.open_gates(campaign):
+        here = f"the gate of `{campaign.name}/{gate.step}`"
+        if gate.needs_person:
+            what = f"{here} cannot be asked: `{gate.endpoint}` said {gate.said}"
+            yield Finding("gates", Result.WARN, what, f"mend it, then `campaignctl resume {campaign.name}`")
+        elif gate.state is GateState.REQUESTED and gate.attempts:
+            what = f"{here} could not be asked yet: {gate.said or 'no answer'} (attempts: {gate.attempts})"
+            yield Finding("gates", Result.WARN, what, f"see whether `{gate.endpoint}` answers")
+        elif gate.is_holding:
+            hint = f"or decide with `campaignctl gate release {campaign.name} {gate.step}`"
+            yield Finding("gates", Result.OK, f"{here} waits for `{gate.endpoint}` since {_text(gate.opened_at)}", hint)
 
 
 def _overdue(campaign: LiveCampaign, now: datetime) -> list[str]:

@@ -15,7 +15,7 @@ def _folder() -> Path:
 
 def page(code: str) -> str | None:
     """The page of *code* in Markdown; None for a code that nobody uses."""
-    if not re.fullmatch(r"[CPSDUH]\d{3}", code):
+    if not re.fullmatch(r"[CDHPSU]\d{3}", code):
         return None
     path = _folder() / f"{code}.md"
     return path.read_text("utf-8") if path.is_file() else None

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from campaignctl.errors import RefusedError
 from campaignctl.flow.states import CampaignState, StepState
-from campaignctl.ports import LiveStep
+from campaignctl.ports import FOR_GATE, LiveStep
 from campaignctl.store.ledger import SqlStore
 
 
@@ -36,10 +36,16 @@ def pause(store: SqlStore, name: str, *, actor: str, now: datetime) -> int:
 
 @dataclass(frozen=True)
 class Resumption:
-    """What goes on: steps that are overdue (`if_late` decides), and held ones that a person lets go on."""
+    """
+    What goes on: steps that are overdue (`if_late` decides), and held ones that a person lets go on.
+
+    `asked_again` are steps whose gate could not be asked. A gate itself is
+    never passed by resuming.
+    """
 
     overdue: tuple[LiveStep, ...]
     released: tuple[LiveStep, ...]
+    asked_again: tuple[LiveStep, ...] = ()
 
 
 def resume(store: SqlStore, name: str, *, actor: str, now: datetime, is_trial: bool = False) -> Resumption:
@@ -54,8 +60,11 @@ def resume(store: SqlStore, name: str, *, actor: str, now: datetime, is_trial: b
     """
     with store.writing() as ledger:
         campaign = ledger.known_campaign(name)
-        held = tuple(step for step in campaign.steps if step.state is StepState.HELD)
-        if campaign.state is not CampaignState.PAUSED and not (campaign.state is CampaignState.ACTIVE and held):
+        stuck = {gate.step: gate for gate in ledger.open_gates(campaign) if gate.needs_person}
+        asked_again = tuple(step for step in campaign.steps if step.name in stuck)
+        held = tuple(step for step in campaign.steps if step.state is StepState.HELD and step.reason != FOR_GATE)
+        waits = campaign.state is CampaignState.ACTIVE and (held or asked_again)
+        if campaign.state is not CampaignState.PAUSED and not waits:
             raise RefusedError(
                 "P114",
                 f"`{name}` is {campaign.state}, and nothing of it waits for a person",
@@ -75,6 +84,10 @@ def resume(store: SqlStore, name: str, *, actor: str, now: datetime, is_trial: b
                 ledger.note("resumed", each, {"with": campaign.name}, now, actor)
             for step in held:
                 ledger.step_released(step, now)
+            for gate in stuck.values():
+                ledger.ask_again(gate, now)
             detail = {"overdue": [step.name for step in overdue], "released": [step.name for step in held]}
+            if stuck:
+                detail["asked_again"] = [*stuck]
             ledger.note("resumed", campaign, detail, now, actor)
-    return Resumption(overdue, held)
+    return Resumption(overdue, held, asked_again)

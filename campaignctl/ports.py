@@ -10,10 +10,11 @@ from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
 from campaignctl.campaign.fields import Literal
+from campaignctl.campaign.steps.base import Gate
 from campaignctl.campaign.steps.effects import ByCondition, ByEngagement, ByShare
 from campaignctl.campaign.version import Version
 from campaignctl.flow.rates import FrequencyCap
-from campaignctl.flow.states import CampaignState, DeliveryState, StepState
+from campaignctl.flow.states import CampaignState, DeliveryState, GateState, StepState
 from campaignctl.flow.tree import Turn
 
 NOTHING: Final[Mapping[str, object]] = {}
@@ -50,6 +51,8 @@ class Outcome(NamedTuple):
     `detail` is what the other side said, for people, without line breaks.
     `is_hard_bounce` says that the address must not be written to again.
     `blames_sender` says that every further message would meet the same answer.
+    `retry_at` is from when on the other side wants to be asked again;
+    `is_repeatable` says that it would know a second try from another message.
     """
 
     key: str
@@ -58,6 +61,8 @@ class Outcome(NamedTuple):
     detail: str = ""
     is_hard_bounce: bool = False
     blames_sender: bool = False
+    retry_at: datetime | None = None
+    is_repeatable: bool = False
 
 
 class Channel(Protocol):
@@ -177,12 +182,89 @@ class Cohort:
     turn: Turn | None
 
 
+# Why a step is held that waits for a send gate.
+FOR_GATE: Final = "gate"
+
+
+@dataclass(frozen=True)
+class LiveGate:
+    """
+    A send gate of a step that has begun, as the store knows it.
+
+    It is bound to one version and to one set of contacts, by their number and
+    a `fingerprint`. `next_attempt_at` is when the endpoint is asked again;
+    without it, and not `asked` yet, a person has to look, and `said` is why.
+    `answer` is the SHA-256 of the answer that decided.
+    """
+
+    id: int
+    campaign: str
+    step: str
+    verb: str
+    step_id: int
+    version: int
+    endpoint: str
+    is_holding: bool
+    on_timeout: str
+    state: GateState
+    contacts: int
+    fingerprint: str
+    opened_at: datetime
+    expires_at: datetime | None
+    attempts: int
+    next_attempt_at: datetime | None
+    asked_at: datetime | None
+    said: str | None
+    closed_at: datetime | None
+    closed_by: str | None
+    answer: str | None
+    rejected: int
+    changed: int
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether its endpoint has refused to be asked, so that nothing goes on by itself."""
+        return self.state is GateState.REQUESTED and self.next_attempt_at is None
+
+    def is_expired(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
+
+
+@dataclass(frozen=True)
+class GateRequest:
+    """
+    What the endpoint of a gate is told.
+
+    `message_id` is the same at each attempt, so that the other side can tell
+    that it has heard this before.
+    """
+
+    gate: LiveGate
+    actions: Mapping[str, Literal]
+    download_url: str
+    finish_url: str
+    message_id: str
+
+
+class GateEndpoints(Protocol):
+    """Asks the other systems that decide at send gates."""
+
+    def ask(self, request: GateRequest, now: datetime) -> Outcome:
+        """
+        What came of asking once. It waits for the answer, ten seconds at the most.
+
+        It does not raise for what the other side does: that is an outcome.
+        """
+        ...
+
+
 class Candidate(NamedTuple):
     """
     A delivery that may be sent, with its contact as templates see it.
 
     `data` is what the request brought beside the contact, `gate` what a send
-    gate answered about it.
+    gate answered about it. `batch` is the number of the request that it shares
+    with others, where there is one.
     """
 
     contact_id: int
@@ -193,6 +275,7 @@ class Candidate(NamedTuple):
     attempts: int
     data: Mapping[str, object] = NOTHING
     gate: Mapping[str, object] = NOTHING
+    batch: int = 0
 
 
 class Claim(StrEnum):
@@ -267,7 +350,9 @@ class Ledger(Protocol):
 
     # what steps do with their cohorts
     def cohort_size(self, cohort: Cohort) -> int: ...
-    def queue_deliveries(self, cohort: Cohort, now: datetime) -> None: ...
+    def queue_deliveries(self, cohort: Cohort, now: datetime, batch: int | None = None) -> None: ...
+    def hold_deliveries(self, cohort: Cohort, now: datetime) -> None: ...
+    def open_gate(self, cohort: Cohort, gate: Gate, now: datetime) -> bool: ...
     def move_by_share(self, cohort: Cohort, rule: ByShare) -> None: ...
     def move_by_condition(self, cohort: Cohort, rule: ByCondition, now: datetime) -> None: ...
     def move_by_engagement(self, cohort: Cohort, rule: ByEngagement) -> None: ...
@@ -279,8 +364,15 @@ class Ledger(Protocol):
     # deliveries
     def recover(self, epoch: int, may_repeat: bool, now: datetime) -> int: ...
     def candidates(self, cohort: Cohort, limit: int, now: datetime) -> Sequence[Candidate]: ...
+    def batch_candidates(self, cohort: Cohort, most: int, now: datetime) -> Sequence[Candidate]: ...
     def claim(
-        self, cohort: Cohort, candidates: Sequence[Candidate], epoch: int, now: datetime, cap: FrequencyCap | None
+        self,
+        cohort: Cohort,
+        candidates: Sequence[Candidate],
+        epoch: int,
+        now: datetime,
+        cap: FrequencyCap | None,
+        addresses: Sequence[str] | None = None,
     ) -> Sequence[Claim]: ...
     def put_off(self, cohort: Cohort, until: Sequence[tuple[Candidate, datetime]]) -> None: ...
     def skip(self, cohort: Cohort, candidate: Candidate, reason: str, detail: str, now: datetime) -> None: ...
@@ -291,6 +383,13 @@ class Ledger(Protocol):
     def tried_and_bounced(self, step: LiveStep, most: int) -> tuple[int, int]: ...
     def sent_and_complained(self, step: LiveStep) -> tuple[int, int]: ...
     def next_attempts(self) -> Mapping[int, datetime]: ...
+
+    # send gates
+    def open_gates(self) -> Sequence[LiveGate]: ...
+    def asking_gate(self, gate: LiveGate, again_at: datetime) -> bool: ...
+    def gate_asked(self, gate: LiveGate, now: datetime) -> None: ...
+    def gate_not_asked(self, gate: LiveGate, said: str, again_at: datetime | None) -> None: ...
+    def time_out_gate(self, gate: LiveGate, now: datetime) -> bool: ...
 
 
 class Store(Protocol):

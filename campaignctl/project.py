@@ -16,6 +16,7 @@ from campaignctl.campaign.fields import (
     AttributeName,
     BounceMailbox,
     Count,
+    Country,
     Duration,
     Flag,
     Model,
@@ -79,6 +80,27 @@ class SmsChannel(Model):
 
     endpoint: Name = Field(description="An endpoint of the project.", examples=["sms-provider"])
     rate: Rate | None = Field(None, description="At most so many messages a period.", examples=["10/s"])
+    preset: Literal["generic", "twilio", "vonage", "sinch"] = Field(
+        "generic", description="Whose requests they are: a provider's, or `{from, to, text}` as JSON."
+    )
+    from_: Text | None = Field(
+        None, alias="from", description="The sender's number or name, where a step has none.", examples=["Shop"]
+    )
+    country: Country | None = Field(None, description="The country of numbers without a country code.", examples=["FR"])
+    countries: list[Country] | None = Field(
+        None, description="The only countries that messages go to.", examples=[["FR", "BE"]]
+    )
+    max_parts: Count = Field(
+        4,
+        description="How many parts a message may take; longer ones are not sent.",
+        json_schema_extra={"minimum": 1, "maximum": 10},
+    )
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> SmsChannel:
+        if not 1 <= self.max_parts <= 10:
+            complain(f"`max_parts` is {self.max_parts}", "write a number from 1 to 10", at="max_parts")
+        return self
 
 
 class Channels(Model):

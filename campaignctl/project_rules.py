@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
 from campaignctl.campaign.condition import Condition, SegmentCondition
 from campaignctl.campaign.rules.references import cycle_through, with_paths
 from campaignctl.campaign.source import Path
-from campaignctl.diagnostics import Problem, did_you_mean
+from campaignctl.diagnostics import Problem, Severity, did_you_mean
 from campaignctl.message.address import parse_mailbox
 from campaignctl.project import ProjectFile
 
@@ -48,6 +49,21 @@ def endpoints_are_known(file: ProjectFile) -> Iterator[Problem]:
         )
 
 
+def requests_are_encrypted(file: ProjectFile) -> Iterator[Problem]:
+    """C411: nothing is sent to an endpoint in the clear unless that is wanted."""
+    for name, endpoint in file.project.endpoints.items():
+        if endpoint.url.startswith("http://") and not endpoint.allow_private:
+            yield replace(
+                file.problem(
+                    "C411",
+                    ("endpoints", name, "url"),
+                    f"nothing is sent to `{name}`: `http://` is not encrypted",
+                    "write `https://`, or say `allow_private: true`",
+                ),
+                severity=Severity.WARNING,
+            )
+
+
 def addresses_can_be_used(file: ProjectFile) -> Iterator[Problem]:
     """C402, C152: the sender is a mailbox, and the public address one of the web."""
     if (sender := file.project.sender) is not None:
@@ -75,4 +91,9 @@ def _is_web_address(url: str) -> bool:
         return False
 
 
-PROJECT_RULES: Final[Sequence[ProjectRule]] = (segments_are_sound, endpoints_are_known, addresses_can_be_used)
+PROJECT_RULES: Final[Sequence[ProjectRule]] = (
+    segments_are_sound,
+    endpoints_are_known,
+    requests_are_encrypted,
+    addresses_can_be_used,
+)

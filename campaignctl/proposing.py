@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from campaignctl.campaign.model import ApiStarter, Campaign
 from campaignctl.campaign.steps.email import EmailStep
+from campaignctl.campaign.steps.sms import SmsStep
 from campaignctl.campaign.steps.union import RunnableStep, every_step, verb_of
 from campaignctl.campaign.version import Version
 from campaignctl.engine.occurring import rule_of, starts_of
@@ -215,6 +216,10 @@ def needed_and_missing(campaign: Campaign) -> Iterator[tuple[str, str]]:
         if not isinstance(step, RunnableStep):
             yield where, f"`{verb_of(step)}`"
         elif isinstance(step, EmailStep):
-            for key in ("gate", "variants", "test", "track"):
+            for key in ("variants", "test", "track"):
                 if key in step.email.model_fields_set:
+                    yield where, f"`{key}`"
+        elif isinstance(step, SmsStep):
+            for key in ("variants", "test"):
+                if key in step.sms.model_fields_set:
                     yield where, f"`{key}`"

@@ -12,7 +12,9 @@ from sqlalchemy import func, select
 
 from campaignctl.campaign.attribute import AttributeValue
 from campaignctl.campaign.model import SegmentStarter
+from campaignctl.campaign.steps.base import StepBase
 from campaignctl.campaign.steps.email import EmailStep
+from campaignctl.campaign.steps.sms import SmsStep
 from campaignctl.campaign.steps.union import every_step
 from campaignctl.campaign.version import Version
 from campaignctl.diagnostics import listed
@@ -23,7 +25,9 @@ from campaignctl.flow.occurrences import occurrence
 from campaignctl.flow.states import CampaignState
 from campaignctl.flow.tree import stops
 from campaignctl.message.content import RenderedEmail
+from campaignctl.message.gate_values import assumed_values
 from campaignctl.message.links import Signer
+from campaignctl.message.text import RenderedText, SmsRules
 from campaignctl.ports import Candidate, LiveCampaign
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.lists import KEY_COLUMN, contact_by_key, contact_values, known_list
@@ -119,17 +123,64 @@ def previewed(
         RefusedError: there is no such e-mail step, or no such contact.
         RenderError: the template cannot be filled in.
     """
-    emails = [each.id for each in every_step(version.campaign.steps) if isinstance(each, EmailStep)]
-    if step not in emails:
-        raise RefusedError("P109", f"`{step}` is no e-mail step of the campaign", f"there is {listed(emails, 'and')}")
+    _refuse_another_verb(version, step, EmailStep, "e-mail step")
+    candidate = _candidate(ledger, version, contact_key, now, version.content.contacts.email, address)
+    return _trial_messages(ledger, version).render(_trial(version, seed, now), step, candidate)
+
+
+def previewed_text(
+    ledger: SqlLedger,
+    version: Version,
+    step: str,
+    contact_key: str,
+    rules: SmsRules,
+    now: datetime,
+    *,
+    number: str | None = None,
+) -> RenderedText:
+    """
+    The text message of *step* as one contact would get it now, at another *number* where one is given.
+
+    Raises:
+        RefusedError: there is no such step, or no such contact.
+        RenderError: the message cannot be made for this contact.
+    """
+    _refuse_another_verb(version, step, SmsStep, "step with a text message")
+    candidate = _candidate(ledger, version, contact_key, now, version.content.contacts.phone, number)
+    return _trial_messages(ledger, version).text(_trial(version, "preview", now), step, candidate, rules)
+
+
+def is_text(version: Version, step: str) -> bool:
+    """Whether the message of *step* is a text message."""
+    return any(each.id == step and isinstance(each, SmsStep) for each in every_step(version.campaign.steps))
+
+
+def _refuse_another_verb(version: Version, step: str, kind: type[StepBase], named: str) -> None:
+    messages = [each.id for each in every_step(version.campaign.steps) if isinstance(each, EmailStep | SmsStep)]
+    if not any(each.id == step and isinstance(each, kind) for each in every_step(version.campaign.steps)):
+        hint = f"there is {listed(messages, 'and')}" if messages else "the campaign has none"
+        raise RefusedError("P109", f"`{step}` is no {named} of the campaign", hint)
+
+
+def _candidate(
+    ledger: SqlLedger, version: Version, key: str, now: datetime, attribute: str | None, address: str | None
+) -> Candidate:
+    """One contact, as the delivery loop has it."""
     contacts = known_list(ledger.connection, version.campaign.list_name)
-    row = contact_by_key(ledger.connection, contacts, contact_key)
+    row = contact_by_key(ledger.connection, contacts, key)
     if row is None:
-        raise RefusedError("P111", f"the list `{contacts.name}` has no contact `{contact_key}`", "check its key")
+        raise RefusedError("P111", f"the list `{contacts.name}` has no contact `{key}`", "check its key")
     values = contact_values(contacts, row)
-    settings = version.content.contacts
-    own = values.get(settings.email) if settings.email else None
-    candidate = Candidate(row.id, contact_key, address or (None if own is None else str(own)), values, now, 0)
-    trial = LiveCampaign(0, version.name, contacts.name, seed, 0, CampaignState.ACTIVE, now, None, None, None, ())
+    own = values.get(attribute) if attribute else None
+    address = address or (None if own is None else str(own))
+    return Candidate(row.id, key, address, values, now, 0, gate=assumed_values(version))
+
+
+def _trial(version: Version, seed: str, now: datetime) -> LiveCampaign:
+    name = version.campaign.list_name
+    return LiveCampaign(0, version.name, name, seed, 0, CampaignState.ACTIVE, now, None, None, None, ())
+
+
+def _trial_messages(ledger: SqlLedger, version: Version) -> Messages:
     keys = ledger.signing_keys() or [(0, b"a preview before the first key")]
-    return Messages(version, Signer(*keys[0])).render(trial, step, candidate)
+    return Messages(version, Signer(*keys[0]))

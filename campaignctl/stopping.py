@@ -55,6 +55,7 @@ def stop(store: SqlStore, name: str, *, actor: str, now: datetime) -> StopReport
             ledger.note("stopping", campaign, {}, now, actor)
     _cancel_what_waits(store, campaign, now)
     with store.writing() as ledger:
+        ledger.gates_cancelled(campaign, now)
         report = _counted(ledger, campaign, under_way)
         detail = {"sent": report.sent, "cancelled": report.cancelled, "in_flight": report.in_flight}
         ledger.note("stopped", campaign, detail, now, actor)

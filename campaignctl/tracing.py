@@ -9,14 +9,17 @@ from typing import Final
 
 from campaignctl.campaign.model import SegmentStarter
 from campaignctl.campaign.steps.email import EmailStep
+from campaignctl.campaign.steps.gate import GateStep
+from campaignctl.campaign.steps.sms import SmsStep
 from campaignctl.campaign.steps.split import EngagementSplit, SegmentSplit, SplitStep
+from campaignctl.campaign.steps.webhook import WebhookStep
 from campaignctl.campaign.version import Version
 from campaignctl.campaign.when import wall_text
 from campaignctl.campaign.wording import told, why_not
 from campaignctl.errors import RefusedError
 from campaignctl.flow.states import CampaignState, DeliveryState, StepState
 from campaignctl.flow.tree import Stop, Turn, stops
-from campaignctl.ports import LiveCampaign, LiveStep
+from campaignctl.ports import FOR_GATE, LiveCampaign, LiveGate, LiveStep
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.lists import contact_by_key, contact_values
 from campaignctl.store.suppressions import EMAIL, Suppression, suppression_of
@@ -89,6 +92,7 @@ def trace(ledger: SqlLedger, name: str, key: str, now: datetime) -> Trace:
         deliveries_to(ledger.connection, campaign, row.id),
         events_of(ledger.connection, campaign, row.id),
         suppression_of(ledger.connection, EMAIL, str(address)) if address else None,
+        {gate.step_id: gate for gate in ledger.gates_of(campaign)},
     )
     explanation = _joining(campaign, member)
     if campaign.started_at is None or member is None:
@@ -127,6 +131,7 @@ class _Teller:
     deliveries: Mapping[int, TracedDelivery]
     events: Mapping[int, Sequence[TracedEvent]]
     suppression: Suppression | None
+    gates: Mapping[int, LiveGate]
 
     def step(self, step: LiveStep, stop: Stop) -> TracedStep:
         delivery = self.deliveries.get(step.id)
@@ -149,7 +154,11 @@ class _Teller:
             taken = next((turn for turn in member.turns if turn.split == stop.turn.split), None)
             if taken is not None:
                 return "other_branch", taken.branch or None, f"{_branch_taken(taken)} at `{taken.split}`"
+        if isinstance(stop.step, GateStep) and member is not None and member.left_at == step.position:
+            return self._turned_away(step)
         match step.state:
+            case StepState.HELD if step.reason == FOR_GATE:
+                return "held", FOR_GATE, self._of_gate(step)
             case StepState.DONE | StepState.RUNNING if isinstance(stop.step, SplitStep) and member is not None:
                 turn = next((turn for turn in member.turns if turn.split == step.name), None)
                 if turn is not None:
@@ -159,9 +168,23 @@ class _Teller:
                 return "to_come", None, f"to come{on}"
             case StepState.HELD | StepState.SKIPPED | StepState.CANCELLED:
                 return str(step.state), step.reason, f"the step is {step.state}: {_STEP_REASONS.get(step.reason or '')}"
-        if isinstance(stop.step, EmailStep):
+        if isinstance(stop.step, EmailStep | SmsStep | WebhookStep):
             return "not_a_member", None, "was not among the contacts of this step"
         return "done", None, f"the step's `{step.verb}` was carried out"
+
+    def _turned_away(self, step: LiveStep) -> tuple[str, str | None, str]:
+        """What became of a contact who went no further than a gate."""
+        endpoint = self.gates[step.id].endpoint
+        if step.state is StepState.CANCELLED:
+            return "cancelled", step.reason, f"the gate `{endpoint}` had no answer in time: nobody went on"
+        return "rejected", FOR_GATE, f"rejected by the gate `{endpoint}`: went no further"
+
+    def _of_gate(self, step: LiveStep) -> str:
+        gate = self.gates.get(step.id)
+        if gate is None:
+            return "a gate has to decide"
+        until = "" if gate.expires_at is None else f", until {self._wall(gate.expires_at)} at the latest"
+        return f"the gate `{gate.endpoint}` has to decide{until}"
 
     def _why(self, step: SplitStep, turn: Turn) -> str:
         match step.split:
@@ -184,10 +207,17 @@ class _Teller:
                 tries = f" at attempt {delivery.attempts}" if delivery.attempts > 1 else ""
                 return f"sent on {at}{tries}"
             case DeliveryState.SKIPPED if delivery.reason in ("suppressed", "unsubscribed"):
+                if step.verb == "sms":
+                    # In what form the number is suppressed depends on the project, as it was then.
+                    return f"not sent on {at}, because the number was suppressed ({delivery.reason})"
                 return f"not sent on {at}, because the address is suppressed{self._since()}"
             case DeliveryState.DEFERRED if delivery.next_attempt_at is not None:
                 again = self._wall(delivery.next_attempt_at)
                 return f"refused for now{said}; tried again on {again}"
+            case DeliveryState.REJECTED if delivery.reason == FOR_GATE:
+                return f"rejected by the gate `{delivery.detail}` on {at}"
+            case DeliveryState.HELD:
+                return f"made, and held since {at}: {self._of_gate(step)}"
             case DeliveryState.QUEUED:
                 return f"waits to be sent since {at}{_because(step)}"
         words = _DELIVERIES.get((delivery.state, delivery.reason)) or _DELIVERIES.get((delivery.state, None))
@@ -225,19 +255,22 @@ _STEP_REASONS: Final = {
     "complaints": "too many called it spam",
     "render_error": "a value cannot be filled in for one of its contacts",
     "stopped": "the campaign was stopped",
+    "gate_timeout": "its gate had no answer in time",
 }
 _DELIVERIES: Final[Mapping[tuple[DeliveryState, str | None], str]] = {
     (DeliveryState.SENDING, None): "handed over, without a verdict yet,",
-    (DeliveryState.HELD, None): "made, and held,",
     (DeliveryState.UNCERTAIN, None): "nobody knows whether it arrived: no verdict came",
     (DeliveryState.FAILED, "hard_bounce"): "the address does not exist; refused for good",
     (DeliveryState.FAILED, "expired"): "refused until its time was over,",
     (DeliveryState.FAILED, None): "refused for good",
     (DeliveryState.SKIPPED, "no_address"): "not sent, because the contact has no address,",
+    (DeliveryState.SKIPPED, "country_not_allowed"): "not sent, because no text goes to the country of the number,",
+    (DeliveryState.SKIPPED, "too_long"): "not sent, because the text takes more parts than are allowed,",
     (DeliveryState.SKIPPED, "frequency_cap"): "not sent, because the contact had got as many messages as are allowed,",
     (DeliveryState.SKIPPED, "render_error"): "not sent, because the message could not be made,",
     (DeliveryState.SKIPPED, "not_in_project_segment"): "not sent, because the project's own segment did not match",
     (DeliveryState.SKIPPED, None): "not sent",
     (DeliveryState.REJECTED, None): "rejected by a send gate",
+    (DeliveryState.CANCELLED, "gate_timeout"): "not sent, because its gate had no answer in time",
     (DeliveryState.CANCELLED, None): "not sent, because the campaign was stopped",
 }

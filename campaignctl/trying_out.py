@@ -9,10 +9,12 @@ from typing import Final
 from campaignctl.campaign.version import Version
 from campaignctl.errors import RefusedError, UsageError
 from campaignctl.message.address import normal_address
+from campaignctl.message.phone import normal_phone
+from campaignctl.message.text import SmsRules, as_document
 from campaignctl.ports import Channel, Outcome, Outgoing
-from campaignctl.rehearsal import previewed, some_member
+from campaignctl.rehearsal import previewed, previewed_text, some_member
 from campaignctl.store.ledger import SqlLedger
-from campaignctl.store.suppressions import EMAIL, suppression_of
+from campaignctl.store.suppressions import EMAIL, SMS, suppression_of
 
 _SUBJECT: Final = b"\r\nSubject: "
 _MARK: Final = b"[Test] "
@@ -44,6 +46,32 @@ def trial_message(
     message = previewed(ledger, version, step, key, now, address=address, seed=secrets.token_hex(8))
     before, subject, after = message.content.partition(_SUBJECT)
     return Outgoing(f"test/{step}/{key}", message.envelope_sender, address, _HEADER + before + subject + _MARK + after)
+
+
+def trial_text(
+    ledger: SqlLedger, version: Version, step: str, to: str, contact: str | None, rules: SmsRules, now: datetime
+) -> Outgoing:
+    """
+    The text message of *step* as one contact would get it, to somebody else's number.
+
+    Raises:
+        UsageError: *to* is no number.
+        RefusedError: there is no such step or contact, or the number is suppressed.
+        RenderError: the message cannot be made.
+    """
+    number = normal_phone(to, rules.country)
+    if number is None:
+        raise UsageError("U111", f"`{to}` is no phone number", "write it like `+33612345678`")
+    if found := suppression_of(ledger.connection, SMS, number):
+        raise RefusedError(
+            "P119", f"`{number}` is suppressed ({found.reason}), and is never written to", "name another number"
+        )
+    key = contact or some_member(ledger, version, now)
+    message = previewed_text(ledger, version, step, key, rules, now, number=number)
+    message = message._replace(text=f"[Test] {message.text}")
+    # Each test is a message of its own to the provider.
+    content = as_document(message, campaign=version.name, step=step, contact=key)
+    return Outgoing(f"test/{step}/{key}/{secrets.token_hex(8)}", message.sender, number, content)
 
 
 def sent(channel: Channel, message: Outgoing) -> Outcome:

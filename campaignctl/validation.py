@@ -9,10 +9,11 @@ from typing import Final
 
 from campaignctl.campaign.attribute import AttributeType
 from campaignctl.campaign.load import CampaignFile, load_campaign
-from campaignctl.campaign.rules import references, times, tree
+from campaignctl.campaign.rules import gates, references, times, tree
 from campaignctl.campaign.rules.known import Known, Rule
 from campaignctl.diagnostics import Problem, by_place
 from campaignctl.files import ProjectFiles
+from campaignctl.message.gate_values import values_are_asked_for
 from campaignctl.message.rules import messages_can_be_made
 from campaignctl.project import PROJECT_FILE, ProjectFile
 from campaignctl.project_rules import PROJECT_RULES
@@ -26,9 +27,11 @@ RULES: Final[Sequence[Rule]] = (
     references.list_is_known,
     references.conditions_fit,
     references.endpoints_are_known,
+    gates.gates_can_be_asked,
     references.files_exist,
     references.messages_are_whole,
     messages_can_be_made,
+    values_are_asked_for,
 )
 
 

@@ -7,11 +7,13 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from campaignctl.channels.outbox import OutboxChannel
 from campaignctl.channels.smtp.settings import SmtpSettings
+from campaignctl.channels.unusable import UnusableChannel
 from campaignctl.clock import Clock
 from campaignctl.engine.daemon import Daemon
 from campaignctl.engine.dispatch import Dispatcher
@@ -26,6 +28,11 @@ from campaignctl.stopping import finish_stops
 from campaignctl.store.database import open_sqlite, open_to_look
 from campaignctl.store.ledger import SqlStore
 from campaignctl.store.spill import SpillFile
+
+if TYPE_CHECKING:
+    from campaignctl.channels.gate_posts import GatePosts
+    from campaignctl.channels.http.endpoint import EndpointSettings
+    from campaignctl.channels.http.exchange import HttpClient
 
 OUTBOX = "outbox"
 
@@ -76,12 +83,131 @@ def email_channel(project: ProjectFile) -> Channel:
     return SmtpChannel(settings)
 
 
+def gate_endpoints(project: ProjectFile) -> GatePosts:
+    """What asks the other systems of the project that decide at send gates."""
+    from campaignctl.channels.gate_posts import GatePosts
+
+    return GatePosts(project.project.endpoints)
+
+
+def all_channels(project: ProjectFile, clock: Clock) -> dict[str, Channel]:
+    """
+    Everything that carries messages, by the names that steps have for it.
+
+    Where an endpoint cannot be used, only what would go there waits.
+
+    Raises:
+        ChannelError: e-mail cannot be sent.
+    """
+    found = {"email": email_channel(project), "sms": _or_unusable(partial(sms_channel, project, clock))}
+    for name in project.project.endpoints:
+        found[f"webhook/{name}"] = _or_unusable(partial(webhook_channel, project, name, clock))
+    return found
+
+
+def _or_unusable(make: Callable[[], Channel]) -> Channel:
+    try:
+        return make()
+    except ChannelError as why:
+        return UnusableChannel(why)
+
+
+def sms_channel(project: ProjectFile, clock: Clock) -> Channel:
+    """
+    What carries text messages: the endpoint of the project, or the outbox where it names none.
+
+    Raises:
+        ChannelError: the endpoint cannot be used.
+    """
+    settings = project.project.channels.sms
+    if settings is None:
+        return OutboxChannel(project.folder / OUTBOX, ending="json")
+    from campaignctl.channels.http.channel import HttpChannel
+    from campaignctl.channels.http.presets import WITHOUT_KEYS, text_request
+
+    endpoint = endpoint_settings(project, settings.endpoint)
+    return HttpChannel(
+        http_client_for(endpoint),
+        text_request(endpoint, settings.preset),
+        clock,
+        is_idempotent=settings.preset not in WITHOUT_KEYS,
+    )
+
+
+def webhook_channel(project: ProjectFile, name: str, clock: Clock) -> Channel:
+    """
+    What carries the requests of `webhook` steps to one endpoint.
+
+    Raises:
+        ChannelError: it cannot be used.
+    """
+    from campaignctl.channels.http.channel import HttpChannel
+    from campaignctl.channels.http.presets import webhook_request
+
+    endpoint = endpoint_settings(project, name)
+    return HttpChannel(http_client_for(endpoint), webhook_request(endpoint), clock, is_idempotent=True)
+
+
+def endpoint_settings(project: ProjectFile, name: str) -> EndpointSettings:
+    """
+    A named address of the project.
+
+    Raises:
+        ChannelError: there is none of this name, or a variable that it needs is not set.
+    """
+    from campaignctl.channels.http.endpoint import EndpointSettings
+
+    endpoint = project.project.endpoints.get(name)
+    if endpoint is None:
+        raise ChannelError(
+            "D121", f"the project has no endpoint `{name}`", "declare it below `endpoints:` in campaignctl.yaml"
+        )
+    needed = [endpoint.url, endpoint.secret or "", *endpoint.headers.values()]
+    if (missing := next(filter(None, map(unset_variable, needed)), None)) is not None:
+        raise ChannelError(
+            "D122", f"the endpoint `{name}` needs the environment variable `{missing}`, which is not set",
+            "set it where the daemon runs",
+        )  # fmt: skip
+    return EndpointSettings(name, endpoint.url, endpoint.secret, endpoint.headers, endpoint.allow_private)
+
+
+def trouble_with_endpoint(endpoint: EndpointSettings) -> str | None:
+    """Why no request may go to an endpoint; None where one may. Its name is resolved, and nothing is asked of it."""
+    from campaignctl.channels.http.guard import NotAllowedError, allowed, system_addresses, target_of
+
+    try:
+        target = target_of(endpoint.url, allow_private=endpoint.allow_private)
+        allowed(system_addresses(target.host, target.port), allow_private=endpoint.allow_private)
+    except NotAllowedError as failure:
+        return str(failure)
+    except OSError as failure:
+        return f"its name does not resolve: {failure.strerror}"
+    return None
+
+
+def http_client_for(endpoint: EndpointSettings) -> Callable[[], HttpClient]:
+    """Opens a client for requests to this endpoint, when the first is made."""
+
+    def opened() -> HttpClient:
+        from campaignctl.channels.http.exchange import HttpClient
+
+        return HttpClient(allow_private=endpoint.allow_private)
+
+    return opened
+
+
 def where_messages_go(project: ProjectFile) -> str:
     """The channel of e-mail, for people."""
     settings = mail_server(project)
     if settings is None:
         return f"the outbox, {project.folder / OUTBOX}"
     return f"the mail server {settings.host}:{settings.port}"
+
+
+def where_texts_go(project: ProjectFile) -> str:
+    """The channel of text messages, for people."""
+    sms = project.project.channels.sms
+    return f"the outbox, {project.folder / OUTBOX}" if sms is None else f"the endpoint `{sms.endpoint}`"
 
 
 def mail_server(project: ProjectFile) -> SmtpSettings | None:
@@ -134,16 +260,19 @@ def daemon_for(
         StoreError: there is no room to keep results beside it.
     """
     with alone_on(path):
-        channel = email_channel(project)
+        channels, endpoints = all_channels(project, clock), gate_endpoints(project)
         rules = SendingRules.of(project.project, return_path_of(project, store, clock))
         epoch = store.begin_epoch(socket.gethostname(), os.getpid(), clock.now())
         spill = SpillFile(path.with_name(path.name + ".spill"))
         take_over(store, spill, epoch, rules.may_repeat, clock)
         try:
-            dispatcher = Dispatcher(store, channel, epoch, rules, spill)
-            yield Daemon(Engine(store, dispatcher, signer_of(store, clock)), clock, show)
+            dispatcher = Dispatcher(store, channels, epoch, rules, spill)
+            engine = Engine(store, dispatcher, signer_of(store, clock), endpoints)
+            yield Daemon(engine, clock, show)
         finally:
-            channel.close()
+            endpoints.close()
+            for channel in channels.values():
+                channel.close()
             store.end_epoch(epoch, clock.now())
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 def codes_in_use() -> set[str]:
     found = set()
     for path in (ROOT / "campaignctl").rglob("*.py"):
-        found |= set(re.findall(r"\"([CPSDUH]\d{3})\"|error\[([CPSDUH]\d{3})\]", path.read_text("utf-8")))
+        found |= set(re.findall(r"\"([CDHPSU]\d{3})\"|error\[([CDHPSU]\d{3})\]", path.read_text("utf-8")))
     return {first or second for first, second in found}
 
 

@@ -19,6 +19,7 @@ EXPECTED = {
     "two-languages": {"letter-fr": 4, "letter-en": 4},
     "launch": {"invitation": 19, "thank": 3, "remind": 15, "goodbye": 18},
     "control-group": {"short-text": 40, "long-text": 40},
+    "gate": {"codes": 5},
     "weekly-digest": {"breads": 24, "last-call": 16},
     "clock-changes": {"avant-le-printemps": 3, "apres-le-printemps": 3, "la-nuit-d-automne": 3},
 }

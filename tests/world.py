@@ -19,7 +19,7 @@ from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.message.links import Signer
-from campaignctl.ports import LiveCampaign, Outcome, Outgoing, Store, Verdict
+from campaignctl.ports import Channel, GateEndpoints, LiveCampaign, Outcome, Outgoing, Store, Verdict
 from campaignctl.project import PROJECT_FILE, ProjectFile, load_project
 from campaignctl.publishing import Publication
 from campaignctl.stopping import StopReport, stop
@@ -27,8 +27,8 @@ from campaignctl.store.database import open_sqlite
 from campaignctl.store.events import EventOutcome
 from campaignctl.store.ledger import SqlStore
 from campaignctl.store.spill import SpillFile
-from campaignctl.validation import Checked, check_file
-from campaignctl.wiring import return_path_of, take_over
+from campaignctl.validation import CheckedFile, check_file
+from campaignctl.wiring import return_path_of, signer_of, take_over
 
 PROJECT = """
 project: shop
@@ -88,8 +88,10 @@ class World:
         self.clock = SetClock(datetime(2026, 11, 1, tzinfo=UTC))
         self.store = SqlStore(open_sqlite(folder / "campaignctl.db", self.clock.now()))
         self.email = WrittenChannel(clock=self.clock)
+        self.channels: dict[str, Channel] = {}  # beside e-mail
         self.spill = SpillFile(folder / "campaignctl.db.spill")
         self.reports: list[TickReport] = []
+        self.endpoints: GateEndpoints | None = None  # those that are asked at send gates
         self.write(PROJECT_FILE, PROJECT)
         self.write("hello.md", "Hello {{ contact.name }} {{ unsubscribe_url }} {{ postal_address }}")
 
@@ -127,7 +129,7 @@ class World:
     def fast(self) -> FastTime:
         return FastTime(self.project, self.store, self.folder / "campaignctl.db", self.clock)
 
-    def check(self, text: str, name: str = "campaign.yaml") -> Checked:
+    def check(self, text: str, name: str = "campaign.yaml") -> CheckedFile:
         return check_file(self.write(name, text), self.project, {})
 
     def publish(self, text: str, *, starts_now: bool = False, is_live: bool = False) -> Publication:
@@ -153,7 +155,10 @@ class World:
         return_path = return_path_of(self.project, self.store, self.clock)
         rules = replace(SendingRules.of(self.project.project, return_path), may_repeat=may_repeat)
         used = store or self.store
-        return Engine(used, Dispatcher(used, self.email, epoch, rules, self.spill), signer)
+        if self.endpoints is not None:
+            signer = signer or signer_of(self.store, self.clock)
+        dispatcher = Dispatcher(used, {"email": self.email, **self.channels}, epoch, rules, self.spill)
+        return Engine(used, dispatcher, signer, self.endpoints)
 
     def run_until(self, wall: str, daemon: Daemon | None = None) -> None:
         """Let time pass to this moment, with a daemon at work."""

@@ -318,6 +318,11 @@ Rate = Annotated[
         code="C117",
     ),
 ]
+Country = Annotated[
+    str,
+    # To other readers of YAML `NO` is no country.
+    *read_as(_matching("[A-Z]{2}"), "a country of two letters", "FR", pattern="[A-Z]{2}", as_yaml=("boolean",)),
+]
 # A signed token follows the local part, which may have 64 octets in all.
 _BOUNCE_MAILBOX = (
     r"(?=[^@]{1,19}@.{4,180}$)[A-Za-z0-9_-]+(?:[.+][A-Za-z0-9_-]+)*"

@@ -17,6 +17,7 @@ from campaignctl.campaign.fields import Model, Name, Text
 from campaignctl.campaign.model import ApiStarter, Campaign, SegmentStarter, ZoneName
 from campaignctl.campaign.steps.email import Email, EmailStep
 from campaignctl.campaign.steps.union import VERBS, every_step, gate_of
+from campaignctl.campaign.steps.webhook import WebhookStep
 from campaignctl.campaign.when import zone_named
 from campaignctl.project import ListSettings, Project
 
@@ -138,6 +139,8 @@ def files_named_by(campaign: Campaign) -> list[str]:
     for step in every_step(campaign.steps):
         if isinstance(step, EmailStep):
             paths.update(dict.fromkeys(paths_of(step.email)))
+        elif isinstance(step, WebhookStep) and step.webhook.body:
+            paths[step.webhook.body] = None
     return list(paths)
 
 

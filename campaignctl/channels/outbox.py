@@ -25,8 +25,9 @@ class OutboxChannel:
     delivery's key: a second try replaces the first.
     """
 
-    def __init__(self, folder: Path, capacity: int = 64) -> None:
+    def __init__(self, folder: Path, capacity: int = 64, ending: str = "eml") -> None:
         self._folder = folder
+        self._ending = ending
         self._capacity = capacity
 
     @property
@@ -61,7 +62,7 @@ class OutboxChannel:
         """Nothing is held open."""
 
     def _written(self, message: Outgoing) -> Outcome:
-        path = self._folder / file_name(message.key)
+        path = self._folder / file_name(message.key, self._ending)
         # The same folder, for a rename; the same name, so that a crash leaves one at most.
         unfinished = path.with_name(f".{path.name}.unfinished")
         try:
@@ -78,7 +79,7 @@ class OutboxChannel:
         return Outcome(message.key, Verdict.SENT, detail=str(path))
 
 
-def file_name(key: str) -> str:
+def file_name(key: str, ending: str = "eml") -> str:
     """
     The name of the file for the delivery with this *key*: readable, safe, and different for every key.
 
@@ -87,7 +88,7 @@ def file_name(key: str) -> str:
     """
     readable = _UNSAFE.sub(".", key).strip(".-")[:_READABLE_LIMIT]
     digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_LENGTH]
-    return ".".join(part for part in (readable, digest, "eml") if part)
+    return ".".join(part for part in (readable, digest, ending) if part)
 
 
 def _remove(path: Path) -> None:

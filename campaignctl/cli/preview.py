@@ -25,12 +25,14 @@ from campaignctl.cli.options import (
 from campaignctl.cli.screen import say, visible
 from campaignctl.cli.show import document
 from campaignctl.clock import SystemClock
+from campaignctl.engine.rules import SendingRules
 from campaignctl.errors import RefusedError, UsageError, WorkFailedError
 from campaignctl.message.content import RenderedEmail
 from campaignctl.message.metering import TemplateSyntaxProblem
 from campaignctl.message.sandbox import RenderError
+from campaignctl.message.text import RenderedText
 from campaignctl.publishing import frozen
-from campaignctl.rehearsal import previewed
+from campaignctl.rehearsal import is_text, previewed, previewed_text
 from campaignctl.wiring import opened_store, store_path
 
 app = command_app()
@@ -58,6 +60,10 @@ def preview_command(
         campaign, files = sound_campaign(file, opened, attributes_of(the_store))
         version = frozen(campaign, opened.project, files)
         with said_with_its_code(), the_store.reading() as ledger:
+            if is_text(version, step):
+                rules = SendingRules.of(opened.project).sms
+                _show_text(previewed_text(ledger, version, step, contact, rules, clock.now()), step, contact, format_)
+                return
             message = previewed(ledger, version, step, contact, clock.now())
     if out is not None:
         _written(out, message)
@@ -71,6 +77,16 @@ def preview_command(
         for name in ("From", "To", "Subject"):
             print(f"{name}: {visible(str(parsed[name]))}")
         print(f"\n{visible(_part(parsed, 'plain') or '').rstrip()}")
+
+
+def _show_text(message: RenderedText, step: str, contact: str, format_: Format) -> None:
+    sender, number, text, parts = message
+    if format_ is Format.JSON:
+        document(step=step, contact=contact, **{"from": sender}, to=number, text=text, parts=parts)
+    else:
+        if sender:
+            print(f"From: {visible(sender)}")
+        print(f"To: {number}\nParts: {parts}\n\n{visible(text)}")
 
 
 @contextmanager

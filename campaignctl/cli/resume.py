@@ -56,6 +56,7 @@ def resume_command(
             state="active",
             overdue=[step.name for step in done.overdue],
             released=[step.name for step in done.released],
+            asked_again=[step.name for step in done.asked_again],
         )
         return
     print(f"Resumed `{name}`.")
@@ -63,4 +64,5 @@ def resume_command(
 
 def _told(resumption: Resumption) -> list[str]:
     told = [f"`{step.name}` is overdue: `if_late` decides whether it still runs" for step in resumption.overdue]
+    told += [f"the endpoint of the gate at `{step.name}` is asked again" for step in resumption.asked_again]
     return told + [f"`{step.name}` is held ({step.reason}), and goes on at once" for step in resumption.released]

@@ -83,6 +83,7 @@ def show_report(at: datetime, report: TickReport) -> None:
     parts += [f"made {name}, which starts next" for name in report.made]
     parts += [f"sent {report.sent} messages"] if report.sent else []
     parts += [f"finished {name}" for name in report.finished]
+    parts += report.gates
     parts += [f"held {name}: a person has to decide, see campaignctl status" for name in report.held]
     parts += [f"paused {what}" for what in report.paused]
     parts += report.troubles

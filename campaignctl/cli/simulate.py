@@ -36,6 +36,7 @@ from campaignctl.wiring import store_path, store_to_look_at
 app = command_app()
 
 _MOST_HOURS = 24
+_SENDS = ("email", "sms", "webhook")
 
 
 @app.command()
@@ -161,7 +162,7 @@ def _show(found: Simulation, version: Version, assumed: Assumptions) -> None:
                 short(each.step.started_at),
                 _end(each, short),
                 each.step.cohort,
-                each.messages if each.step.verb == "email" else None,
+                each.messages if each.step.verb in _SENDS else None,
                 sum(each.skipped.values()) or None,
             )
             for each in found.steps

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from campaignctl.campaign.when import wall_text
+from campaignctl.cli.gate_words import gate_document, gate_words
 from campaignctl.cli.options import Format, FormatOption, ProjectOption, StoreOption, command_app, opened_project
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document, table
@@ -50,6 +51,7 @@ def status_command(
             if each.campaign == campaign.name and not each.means_the_same
         }
         waiting = ledger.waiting_for_approval(campaign)
+        gates = {gate.step_id: (gate, ledger.held_by(gate)) for gate in ledger.gates_of(campaign)}
     if format_ is Format.JSON:
         document(
             campaign=campaign.name,
@@ -70,6 +72,7 @@ def status_command(
                     "reason": step.reason,
                     "local_time_changed": step.name in moved,
                     "deliveries": counts[step.id],
+                    "gate": gate_document(*gates[step.id]) if step.id in gates else None,
                 }
                 for step in campaign.steps
             ],
@@ -103,6 +106,9 @@ def status_command(
             f"\n{planned.step}: the rules of {planned.timezone} have changed since it was published; it runs at"
             f" {local(planned.at)}, and was to run at {planned.wall_time:%Y-%m-%d %H:%M}: publish it with another time"
         )
+    for gate, held in gates.values():
+        if gate.state.is_open:
+            say(f"\n{gate.step}: {gate_words(gate, held, local)}")
     for step in campaign.steps:
         if step.reason in _REASONS:
             say(f"\n{step.name}: {_REASONS[step.reason]}")
@@ -115,4 +121,5 @@ _REASONS = {
     " mended, and let it run with `campaignctl resume`",
     "bounces": "too many of its first messages bounced; `campaignctl resume` lets it go on all the same",
     "stopped": "the campaign was stopped before",
+    "gate_timeout": "its gate had no answer in time, and nobody went on",
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,10 +26,22 @@ from campaignctl.contacts.source import Source
 from campaignctl.contacts.suppression_file import suppressions_in
 from campaignctl.errors import UsageError, WorkFailedError
 from campaignctl.message.address import normal_address
-from campaignctl.store.suppressions import EMAIL, all_suppressions, suppress, suppress_many, unsuppress
+from campaignctl.message.phone import normal_phone
+from campaignctl.project import ProjectFile
+from campaignctl.store.suppressions import EMAIL, SMS, all_suppressions, suppress, suppress_many, unsuppress
 from campaignctl.wiring import opened_store, store_path
 
 app = command_app()
+
+
+class OnChannel(StrEnum):
+    """Which channel is meant."""
+
+    EMAIL = EMAIL
+    SMS = SMS
+
+
+ChannelOption = Annotated[OnChannel, typer.Option("--channel", help="Of which channel: an address, or a number.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why.")]
 
 
@@ -34,6 +49,7 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="Why.")]
 def add_command(
     address: Annotated[str, typer.Argument(help="The address.")],
     reason: ReasonOption = "manual",
+    channel: ChannelOption = OnChannel.EMAIL,
     project: ProjectOption = None,
     store: StoreOption = None,
 ) -> None:
@@ -42,16 +58,18 @@ def add_command(
 
     Example: campaignctl suppress add ada@example.org --reason unsubscribed
     """
-    wanted = _address(address)
+    opened = opened_project(project)
+    wanted = _address(address, channel, opened)
     clock = SystemClock()
-    with opened_store(store_path(opened_project(project), store), clock) as the_store, the_store.writing() as ledger:
-        is_new = suppress(ledger.connection, EMAIL, wanted, reason, clock.now())
+    with opened_store(store_path(opened, store), clock) as the_store, the_store.writing() as ledger:
+        is_new = suppress(ledger.connection, channel, wanted, reason, clock.now())
     print(f"{wanted} is suppressed." if is_new else f"{wanted} was suppressed already.")
 
 
 @app.command("remove")
 def remove_command(
     address: Annotated[str, typer.Argument(help="The address.")],
+    channel: ChannelOption = OnChannel.EMAIL,
     project: ProjectOption = None,
     store: StoreOption = None,
 ) -> None:
@@ -60,12 +78,13 @@ def remove_command(
 
     Example: campaignctl suppress remove ada@example.org
     """
-    wanted = _address(address)
+    opened = opened_project(project)
+    wanted = _address(address, channel, opened)
     with (
-        opened_store(store_path(opened_project(project), store), SystemClock()) as the_store,
+        opened_store(store_path(opened, store), SystemClock()) as the_store,
         the_store.writing() as ledger,
     ):
-        was_there = unsuppress(ledger.connection, EMAIL, wanted)
+        was_there = unsuppress(ledger.connection, channel, wanted)
     if not was_there:
         raise WorkFailedError("S210", f"`{wanted}` is not suppressed", "see `campaignctl suppress list`")
     print(f"{wanted} may be written to again.")
@@ -96,6 +115,7 @@ def list_command(format_: FormatOption = Format.TEXT, project: ProjectOption = N
 def import_command(
     file: Annotated[Path, typer.Argument(help="One address a line, or CSV with a header: address, reason.")],
     reason: ReasonOption = "imported",
+    channel: ChannelOption = OnChannel.EMAIL,
     encoding: EncodingOption = "utf-8",
     format_: FormatOption = Format.TEXT,
     project: ProjectOption = None,
@@ -108,10 +128,11 @@ def import_command(
 
     Example: campaignctl suppress import unsubscribed.csv
     """
-    clock = SystemClock()
-    with opened_store(store_path(opened_project(project), store), clock) as the_store, the_store.writing() as ledger:
-        rows = suppressions_in(Source(file, FileFormat.CSV, encoding), reason)
-        counted = suppress_many(ledger.connection, EMAIL, rows, clock.now())
+    opened, clock = opened_project(project), SystemClock()
+    normal, what, _ = _form(channel, opened)
+    with opened_store(store_path(opened, store), clock) as the_store, the_store.writing() as ledger:
+        rows = suppressions_in(Source(file, FileFormat.CSV, encoding), reason, normal, what)
+        counted = suppress_many(ledger.connection, channel, rows, clock.now())
     known = counted.read - counted.added
     if format_ is Format.JSON:
         document(read=counted.read, added=counted.added, known=known)
@@ -119,8 +140,17 @@ def import_command(
         print(f"{counted.added} addresses are newly suppressed, {known} were already.")
 
 
-def _address(text: str) -> str:
-    found = normal_address(text)
+def _address(text: str, channel: OnChannel, project: ProjectFile) -> str:
+    normal, what, example = _form(channel, project)
+    found = normal(text)
     if found is None:
-        raise UsageError("S212", f"`{text}` is no address", "write one like `ada@example.org`")
+        raise UsageError("S212", f"`{text}` is no {what}", f"write one like `{example}`")
     return found
+
+
+def _form(channel: OnChannel, project: ProjectFile) -> tuple[Callable[[str], str | None], str, str]:
+    """What gives the form in which addresses of a channel are kept, what they are called, and one of them."""
+    if channel is OnChannel.EMAIL:
+        return normal_address, "address", "ada@example.org"
+    sms = project.project.channels.sms
+    return partial(normal_phone, country=sms and sms.country), "phone number", "+33612345678"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,7 +12,7 @@ from campaignctl.contacts.source import Source, open_text
 from campaignctl.errors import WorkFailedError
 from campaignctl.message.address import normal_address
 
-_HEADERS_OF_ADDRESSES = ("address", "email")
+_HEADERS_OF_ADDRESSES = ("address", "email", "phone")
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,14 @@ class Places:
         return (row[self.address] if self.address < len(row) else "").strip(), reason.strip()
 
 
-def suppressions_in(source: Source, reason: str) -> Iterator[tuple[str, str]]:
+def suppressions_in(
+    source: Source, reason: str, normal: Callable[[str], str | None] = normal_address, what: str = "address"
+) -> Iterator[tuple[str, str]]:
     """
     Each address of the file with its reason; with *reason* where the file gives none.
+
+    *normal* gives the form of an address in which it is kept, and *what* says
+    what kind it is.
 
     Raises:
         WorkFailedError: the file cannot be read, or a line of it has no address.
@@ -52,10 +57,10 @@ def suppressions_in(source: Source, reason: str) -> Iterator[tuple[str, str]]:
                 continue
             places = Places()
         written, why = places.cells(row)
-        address = normal_address(written)
+        address = normal(written)
         if address is None:
             raise WorkFailedError(
-                "S212", f"line {line} has no address: `{written[:60]}`", "mend it; nothing was changed"
+                "S212", f"line {line} has no {what}: `{written[:60]}`", "mend it; nothing was changed"
             )
         yield address, why or reason
 

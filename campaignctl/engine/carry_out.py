@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import assert_never
 
 from campaignctl.campaign.fields import Literal
+from campaignctl.campaign.steps.base import Gate
 from campaignctl.campaign.steps.effects import (
+    Ask,
     Assign,
     ByCondition,
     ByEngagement,
@@ -25,9 +27,22 @@ from campaignctl.ports import Cohort, Ledger
 def carry_out(effect: Effect, cohort: Cohort, ledger: Ledger, messages: Messages, now: datetime) -> bool:
     """Do it, in the ledger's transaction; whether the step is finished with that."""
     match effect:
-        case Deliver():
-            ledger.queue_deliveries(cohort, now)
+        case Deliver(gate=Gate(hold=True) as gate):
+            ledger.hold_deliveries(cohort, now)
+            ledger.open_gate(cohort, gate, now)
             return False
+        case Deliver(batch=batch, gate=gate):
+            ledger.queue_deliveries(cohort, now, batch)
+            if gate is not None:
+                ledger.open_gate(cohort, gate, now)
+            return False
+        case Deliver(gate=gate):
+            ledger.queue_deliveries(cohort, now)
+            if gate is not None:
+                ledger.open_gate(cohort, gate, now)
+            return False
+        case Ask(gate):
+            return not (ledger.open_gate(cohort, gate, now) and gate.hold)
         case Divide(rule):
             _divide(rule, cohort, ledger, now)
         case Assign(attributes):

@@ -24,7 +24,7 @@ class Until(StrEnum):
 
     ASKED = "asked"  # never: somebody asks it to end
     DONE_FOR_NOW = "once"  # when what is due has been done
-    IDLE = "idle"  # when nothing is to come without a person
+    IDLE = "idle"  # when nothing is to come without a person; an answer of another system may be
 
 
 class Daemon:
@@ -65,7 +65,7 @@ class Daemon:
             now = self._clock.now()
             if until is Until.DONE_FOR_NOW and (report.wake_at is None or report.wake_at > now or report.troubles):
                 return
-            if until is Until.IDLE and report.wake_at is None:
+            if until is Until.IDLE and report.wake_at is None and not report.is_awaiting:
                 return
             self._ending.wait(_pause(report.wake_at, now).total_seconds())
 

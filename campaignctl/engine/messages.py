@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
 
+from campaignctl.campaign.steps.base import StepBase
 from campaignctl.campaign.steps.email import BodyPair, Email, EmailStep
+from campaignctl.campaign.steps.sms import SmsStep
 from campaignctl.campaign.steps.union import every_step
+from campaignctl.campaign.steps.webhook import WebhookStep
 from campaignctl.campaign.version import Version, file_ending
 from campaignctl.message.content import Attachment, Body, EmailContent, Recipient, RenderedEmail, Surroundings
 from campaignctl.message.email import EmailTemplate
 from campaignctl.message.links import Signer, StepLinks
+from campaignctl.message.request import RequestTemplate
+from campaignctl.message.text import RenderedText, SmsRules, TextTemplate
 from campaignctl.ports import Candidate, LiveCampaign
 
+_Step = TypeVar("_Step", bound=StepBase)
 _FORMATS: Final = {"md": "md", "html": "html", "htm": "html", "mjml": "mjml", "txt": "txt"}
 
 
@@ -71,15 +79,13 @@ class Messages:
         self._signer = signer
         self._phone = version.content.contacts.phone or ""
         self._templates: dict[str, EmailTemplate] = {}
+        self._texts: dict[str, TextTemplate] = {}
+        self._requests: dict[str, RequestTemplate] = {}
 
     def template(self, campaign: LiveCampaign, step: str) -> EmailTemplate:
         """The compiled message of an e-mail step."""
         if step not in self._templates:
-            email = next(
-                each.email
-                for each in every_step(self.version.campaign.steps)
-                if isinstance(each, EmailStep) and each.id == step
-            )
+            email = self._said(step, EmailStep).email
             self._templates[step] = EmailTemplate(
                 content_of(email, self.version), surroundings_of(self.version, step), self._links(campaign, step)
             )
@@ -106,6 +112,47 @@ class Messages:
             candidate.made_at, contact_id=candidate.contact_id, data=candidate.data, gate=candidate.gate,
         )  # fmt: skip
 
+    def text(self, campaign: LiveCampaign, step: str, candidate: Candidate, rules: SmsRules) -> RenderedText:
+        """
+        The text message of *step* for one contact.
+
+        Raises:
+            RenderError: it must not, or cannot, be made for this contact.
+        """
+        if step not in self._texts:
+            sms = self._said(step, SmsStep).sms
+            self._texts[step] = TextTemplate(
+                sms.text or "", sms.from_, surroundings_of(self.version, step), rules, self._links(campaign, step)
+            )
+        return self._texts[step].finished(self._not_by_mail(campaign, step, candidate))
+
+    def request(self, campaign: LiveCampaign, step: str, candidates: Sequence[Candidate]) -> bytes:
+        """
+        The body of a request about these contacts.
+
+        Raises:
+            RenderError: the template cannot be filled in for them.
+        """
+        if step not in self._requests:
+            webhook = self._said(step, WebhookStep).webhook
+            source = None if webhook.body is None else self.version.files[webhook.body].decode("utf-8-sig")
+            self._requests[step] = RequestTemplate(
+                webhook.body or "", source, surroundings_of(self.version, step), is_batch=webhook.per == "batch"
+            )
+        return self._requests[step].finished([self._not_by_mail(campaign, step, each) for each in candidates])
+
+    def _not_by_mail(self, campaign: LiveCampaign, step: str, candidate: Candidate) -> Recipient:
+        """A contact whose address here is a number, or none, and whose e-mail address is one attribute of many."""
+        found = self.recipient(campaign, step, candidate)
+        email = candidate.values.get(self.version.content.contacts.email or "")
+        return replace(found, contact={**found.contact, "email": email})
+
+    def _said(self, step: str, kind: type[_Step]) -> _Step:
+        """What the version says about a step of this verb."""
+        return next(
+            each for each in every_step(self.version.campaign.steps) if isinstance(each, kind) and each.id == step
+        )
+
     def surroundings(self, step: str) -> Surroundings:
         return surroundings_of(self.version, step)
 
@@ -118,6 +165,7 @@ class Messages:
             made_at=candidate.made_at,
             data=candidate.data,
             gate=candidate.gate,
+            contact_id=candidate.contact_id,
         )
 
     def _contact(self, candidate: Candidate) -> dict[str, object]:

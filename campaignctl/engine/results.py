@@ -49,6 +49,11 @@ def result_of(outcome: Outcome, *, attempts: int, made_at: datetime, may_repeat:
 def _without_end(outcome: Outcome, attempts: int, made_at: datetime, may_repeat: bool, now: datetime) -> Result:
     """What is refused for now, or has no verdict: tried again until the message is too old."""
     next_attempt_at = now + back_off(outcome.key, attempts)
+    if outcome.retry_at is not None:
+        next_attempt_at = max(outcome.retry_at, now)
+    elif outcome.is_repeatable and outcome.verdict is Verdict.UNCERTAIN and attempts == 1:
+        # Once: who gives no answer twice is not to be asked without end.
+        next_attempt_at = now
     is_expired = next_attempt_at - made_at > LIFETIME
     if outcome.verdict is Verdict.UNCERTAIN:
         is_tried_again = may_repeat and not is_expired

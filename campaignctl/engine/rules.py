@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from campaignctl.flow.rates import FrequencyCap, Rate
 from campaignctl.flow.windows import Hours
 from campaignctl.message.return_path import ReturnPath
+from campaignctl.message.text import ANY_SMS, SmsRules
 from campaignctl.project import Project
 
 
@@ -24,11 +25,17 @@ class SendingRules:
     cap: FrequencyCap | None = None
     rate: Rate | None = None
     return_path: ReturnPath | None = None
+    sms_rate: Rate | None = None
+    sms: SmsRules = ANY_SMS
+
+    def rate_of(self, channel: str) -> Rate | None:
+        """The rate of a whole channel; endpoints of webhooks have none, their steps do."""
+        return {"email": self.rate, "sms": self.sms_rate}.get(channel)
 
     @classmethod
     def of(cls, project: Project, return_path: ReturnPath | None = None) -> SendingRules:
         """The rules of a project."""
-        send, email = project.send, project.channels.email
+        send, email, sms = project.send, project.channels.email, project.channels.sms
         return cls(
             may_repeat=send.guarantee == "at_least_once",
             quiet=None if send.quiet_hours is None else Hours.parse(send.quiet_hours),
@@ -37,4 +44,6 @@ class SendingRules:
             else FrequencyCap(send.frequency_cap.messages, send.frequency_cap.per),
             rate=None if email is None or email.rate is None else Rate.parse(email.rate),
             return_path=return_path,
+            sms_rate=None if sms is None or sms.rate is None else Rate.parse(sms.rate),
+            sms=ANY_SMS if sms is None else SmsRules(sms.from_, sms.country, sms.countries, sms.max_parts),
         )

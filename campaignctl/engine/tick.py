@@ -10,7 +10,8 @@ from typing import Final, Protocol
 from campaignctl.campaign.steps.union import RunnableStep
 from campaignctl.engine.breaker import is_complained_about
 from campaignctl.engine.carry_out import carry_out
-from campaignctl.engine.dispatch import Dispatched
+from campaignctl.engine.gates import GateKeeper
+from campaignctl.engine.lane import Dispatched
 from campaignctl.engine.lateness import Late, verdict_on
 from campaignctl.engine.messages import Messages
 from campaignctl.engine.occurring import NOTHING_MISSING, Missing, make, missing
@@ -18,13 +19,10 @@ from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.flow.tree import Stop, stops
 from campaignctl.message.links import Signer
 from campaignctl.message.sandbox import RenderError
-from campaignctl.ports import Cohort, Ledger, LiveCampaign, LiveStep, Store
+from campaignctl.ports import FOR_GATE, Cohort, GateEndpoints, Ledger, LiveCampaign, LiveStep, Store
 
 # After so long a pass looks whether other steps have become due.
 _SLICE: Final = timedelta(seconds=5)
-
-# The messages of these steps may leave; of finished ones those that are tried again.
-_SENDING: Final = (StepState.RUNNING, StepState.DONE)
 
 
 @dataclass
@@ -38,12 +36,16 @@ class TickReport:
     sent: int = 0
     has_moved: bool = False  # deliveries were claimed, skipped or put off
     paused: list[str] = field(default_factory=list)
+    gates: list[str] = field(default_factory=list)  # what became of send gates
+    is_awaiting: bool = False  # another system has been asked, and has not answered
     troubles: list[str] = field(default_factory=list)
     wake_at: datetime | None = None
 
     @property
     def did_something(self) -> bool:
-        return bool(self.started or self.finished or self.made or self.held or self.sent or self.has_moved)
+        return bool(
+            self.started or self.finished or self.made or self.held or self.gates or self.sent or self.has_moved
+        )
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,6 @@ class _CannotBeDoneError(Exception):
 class Sending(Protocol):
     """What sends the deliveries of steps: the dispatcher, or a simulation of it."""
 
-    @property
-    def down_until(self) -> datetime | None: ...
     def settle(self, now: datetime) -> None: ...
     def send(
         self,
@@ -90,11 +90,18 @@ class Sending(Protocol):
 class Engine:
     """Runs campaigns: knows the store and the channel, and is told the time."""
 
-    def __init__(self, store: Store, dispatcher: Sending, signer: Signer | None = None) -> None:
-        """*signer* makes the links of messages, where the project has an address for them."""
+    def __init__(
+        self, store: Store, dispatcher: Sending, signer: Signer | None = None, endpoints: GateEndpoints | None = None
+    ) -> None:
+        """
+        *signer* makes the links of messages, where the project has an address for them.
+
+        Without *endpoints* send gates are opened, and nobody is asked.
+        """
         self._store = store
         self._signer = signer
         self._dispatcher = dispatcher
+        self._gates = GateKeeper(store, endpoints, signer)
         self._versions: dict[tuple[int, int], _Running] = {}
         self._before: dict[tuple[int, int], _Running] = {}
         self._blocked_until: dict[int, datetime] = {}  # steps whose rate or hours do not let them go on
@@ -118,14 +125,19 @@ class Engine:
             for campaign in self._campaigns(CampaignState.ACTIVE)
             if campaign.is_series
         ]
+        report.gates += self._gates.time_out(now())
         for campaign in self._campaigns(CampaignState.ACTIVE):
             self._begin_due_steps(campaign, now(), report)
             self._hold_what_is_called_spam(campaign, now(), report)
         self._send(now, is_ending, report)
+        if not is_ending():
+            self._ask_at_gate(now, report)
         for campaign in self._campaigns(CampaignState.ACTIVE):
             if not campaign.is_series:
                 self._finish_drained_steps(campaign, now(), report)
-        report.wake_at = min(filter(None, [self._wake_at(), *starts]), default=None)
+        of_gates = self._gates.waiting()
+        report.is_awaiting = of_gates.is_awaiting
+        report.wake_at = min(filter(None, [self._wake_at(), of_gates.wake_at, *starts]), default=None)
         return report
 
     def _campaigns(self, *states: CampaignState) -> list[LiveCampaign]:
@@ -254,7 +266,7 @@ class Engine:
             campaigns = ledger.live_campaigns((CampaignState.ACTIVE, CampaignState.COMPLETED)) if due else ()
             for campaign in campaigns:
                 for step in campaign.steps:
-                    if step.id in due and step.state in _SENDING:
+                    if step.id in due and _may_send(step):
                         # A step keeps the version that it began with, whatever is published meanwhile.
                         running = self._version(campaign, step.version, ledger)
                         turn = running.stops[step.name].turn
@@ -267,6 +279,12 @@ class Engine:
             report.paused += done.paused
             report.held += done.held
             self._blocked_until = done.blocked_until
+
+    def _ask_at_gate(self, now: Callable[[], datetime], report: TickReport) -> None:
+        asked = self._gates.ask(now)
+        report.gates += asked.gates
+        report.held += asked.held
+        report.troubles += asked.troubles
 
     def _finish_drained_steps(self, campaign: LiveCampaign, now: datetime, report: TickReport) -> None:
         with self._store.writing() as ledger:
@@ -288,7 +306,7 @@ class Engine:
                 max(attempts[step.id], self._blocked_until.get(step.id, attempts[step.id]))
                 for campaign in live
                 for step in campaign.steps
-                if step.id in attempts and step.state in _SENDING
+                if step.id in attempts and _may_send(step)
             ]
             coming = [
                 at
@@ -297,10 +315,14 @@ class Engine:
                 for step in campaign.steps
                 if (at := _due_at(campaign, self._version(campaign, campaign.version, ledger).stops, step)) is not None
             ]
-        down_until = self._dispatcher.down_until
-        if down_until is not None:
-            tried = [max(at, down_until) for at in tried]
         return min([*tried, *coming], default=None)
+
+
+def _may_send(step: LiveStep) -> bool:
+    """Whether its messages may leave: of a finished step those that are tried again, at a gate what is let go on."""
+    return step.state in (StepState.RUNNING, StepState.DONE) or (
+        step.state is StepState.HELD and step.reason == FOR_GATE
+    )
 
 
 def _due_at(campaign: LiveCampaign, places: Mapping[str, Stop], step: LiveStep) -> datetime | None:

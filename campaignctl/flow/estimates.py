@@ -9,10 +9,11 @@ from math import ceil
 
 from campaignctl.campaign.model import Campaign
 from campaignctl.campaign.steps.base import StepBase
-from campaignctl.campaign.steps.email import EmailStep
+from campaignctl.campaign.steps.email import Email, EmailStep
 from campaignctl.campaign.steps.exit import ExitStep
-from campaignctl.campaign.steps.sms import SmsStep
+from campaignctl.campaign.steps.sms import Sms, SmsStep
 from campaignctl.campaign.steps.split import RandomSplit, SplitStep
+from campaignctl.campaign.steps.webhook import Webhook, WebhookStep
 from campaignctl.flow.rates import Rate
 from campaignctl.flow.shares import sizes
 from campaignctl.flow.tree import Stop, Turn, stops
@@ -83,21 +84,38 @@ def sends(step: StepBase) -> bool:
     return isinstance(step, EmailStep | SmsStep)
 
 
+def _said(step: StepBase) -> Email | Sms | Webhook | None:
+    """What a step that takes time says about its messages or requests."""
+    match step:
+        case EmailStep():
+            return step.email
+        case SmsStep():
+            return step.sms
+        case WebhookStep():
+            return step.webhook
+        case _:
+            return None
+
+
 def duration(step: StepBase, messages: int, channel: Rate | None) -> timedelta | None:
     """
     How long so many messages take by the rates of the step and of its channel; None where there is no rate.
 
     With a window, as if the step began when it opens: the nights between count.
     """
-    if not sends(step) or not messages:
+    said = _said(step)
+    if said is None or not messages:
         return timedelta()
-    email = step.email if isinstance(step, EmailStep) else None
-    rates = [rate for rate in (channel, Rate.parse(email.rate) if email and email.rate else None) if rate]
+    # The rate of a channel is given for e-mail alone.
+    by_channel = channel if isinstance(said, Email) else None
+    rates = [rate for rate in (by_channel, Rate.parse(said.rate) if said.rate else None) if rate]
     if not rates:
         return None
+    if isinstance(said, Webhook) and said.per == "batch":
+        messages = ceil(messages / said.batch)
     length = max((messages - 1) * rate.interval for rate in rates)
-    if email is not None and email.window:
-        days, rest = divmod(length, Hours.parse(email.window).length)
+    if not isinstance(said, Webhook) and said.window:
+        days, rest = divmod(length, Hours.parse(said.window).length)
         length = timedelta(days=days) + rest
     return timedelta(seconds=ceil(length.total_seconds()))
 

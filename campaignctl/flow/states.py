@@ -52,6 +52,22 @@ class DeliveryState(StrEnum):
         return self not in _OPEN
 
 
+class GateState(StrEnum):
+    """Where a send gate stands."""
+
+    REQUESTED = "requested"  # opened, and its endpoint has not taken the request yet
+    ASKED = "asked"  # the endpoint took the request, and has not answered
+    ANSWERED = "answered"  # final: the other system has decided
+    RELEASED = "released"  # final: a person let everything go on
+    REJECTED = "rejected"  # final: a person let nothing go on
+    TIMED_OUT = "timed_out"  # final: no answer came in time
+    CANCELLED = "cancelled"  # final: the campaign was stopped before
+
+    @property
+    def is_open(self) -> bool:
+        return self in (GateState.REQUESTED, GateState.ASKED)
+
+
 _OPEN = frozenset(
     {
         DeliveryState.QUEUED,

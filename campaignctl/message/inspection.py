@@ -21,13 +21,16 @@ class Inspection:
     """
     Problems with their lines, and the attributes of the contact that are used.
 
-    `view_url` are the lines that need the address of the message in a browser.
+    `view_url` are the lines that need the address of the message in a browser,
+    `gate` what is expected of a send gate's answer where the template does not
+    say itself what to do without.
     """
 
     problems: list[tuple[str, int]] = field(default_factory=list)
     unknown_names: list[tuple[str, int]] = field(default_factory=list)
     attributes: list[tuple[str, int]] = field(default_factory=list)
     view_url: list[int] = field(default_factory=list)
+    gate: list[tuple[str, int]] = field(default_factory=list)
     known_names: frozenset[str] = NAMES
 
 
@@ -54,11 +57,15 @@ class _InspectingSandbox(Sandbox):
         self.names: list[tuple[str, int]] = []
         self.attributes: list[tuple[str, int]] = []
         self.allows_no_view = False
+        self.gate: list[tuple[str, int]] = []
 
     def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> Any:
         self.names = [(each.name, each.lineno) for each in source.find_all(nodes.Name)]
         self.allows_no_view = any(map(_allows_none, source.find_all((nodes.Filter, nodes.Test))))
+        excused = {id(each.node) for each in source.find_all((nodes.Filter, nodes.Test)) if each.name in _EXCUSES}
         for dotted in source.find_all(nodes.Getattr):
+            if _is_gate(dotted.node) and id(dotted) not in excused:
+                self.gate.append((dotted.attr, dotted.lineno))
             if _is_contact(dotted.node):
                 self.attributes.append((dotted.attr, dotted.lineno))
         for item in source.find_all(nodes.Getitem):
@@ -80,6 +87,7 @@ def inspected(source: str) -> Inspection:
         unknown_names=[(name, lines.get(name, 1)) for name in unknown],
         attributes=sandbox.attributes,
         view_url=[line for name, line in sandbox.names if name == "view_url" and not sandbox.allows_no_view],
+        gate=sandbox.gate,
     )
 
 
@@ -95,3 +103,11 @@ def _allows_none(node: nodes.Node) -> bool:
 
 def _is_contact(node: nodes.Node) -> bool:
     return isinstance(node, nodes.Name) and node.name == "contact"
+
+
+def _is_gate(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name) and node.name == "gate"
+
+
+# What makes an undefined value one.
+_EXCUSES: Final = frozenset({"default", "d", "defined", "undefined"})

@@ -9,6 +9,8 @@ from campaignctl.campaign.rules.known import Known, placed_steps
 from campaignctl.campaign.source import Path
 from campaignctl.campaign.steps.email import BodyPair, Email, EmailStep
 from campaignctl.campaign.steps.set import SetStep
+from campaignctl.campaign.steps.sms import Sms, SmsStep
+from campaignctl.campaign.steps.webhook import WebhookStep
 from campaignctl.campaign.version import file_ending
 from campaignctl.diagnostics import Problem, Severity, Span, did_you_mean, listed
 from campaignctl.message.address import parse_mailbox
@@ -18,7 +20,7 @@ _ALWAYS_KNOWN = frozenset({"id", "email", "phone"})
 
 
 def messages_can_be_made(file: CampaignFile, known: Known) -> Iterator[Problem]:
-    """C401 to C409, for every e-mail of the campaign."""
+    """C401 to C410, for every message and request of the campaign."""
     for path, step in placed_steps(file):
         if isinstance(step, EmailStep):
             here = (*path, "email")
@@ -26,6 +28,10 @@ def messages_can_be_made(file: CampaignFile, known: Known) -> Iterator[Problem]:
             yield from _headers(file, here, step.email, step.id)
             yield from _written_here(file, here, step.email, known, step.id)
             yield from _bodies(file, here, step.email, known, step.id)
+        elif isinstance(step, SmsStep):
+            yield from _texts(file, (*path, "sms"), step.sms, known, step.id)
+        elif isinstance(step, WebhookStep) and step.webhook.body:
+            yield from _body_of_request(file, (*path, "webhook", "body"), step.webhook.body, known, step.id)
         elif isinstance(step, SetStep):
             for name, value in step.set.items():
                 if isinstance(value, str) and "{" in value:
@@ -96,7 +102,7 @@ def _bodies(file: CampaignFile, path: Path, email: Email, known: Known, step: st
                 )
     for name, source in sources.items():
         for code, message, hint, line in _troubles(source, known):
-            yield Problem(code, message, hint, Severity.ERROR, name, _whole_line(source, line), step)
+            yield Problem(code, message, hint, Severity.ERROR, name, whole_line(source, line), step)
     whole = "".join(sources.values())
     if sources and "unsubscribe_url" not in whole:
         yield file.problem(
@@ -115,7 +121,39 @@ def _bodies(file: CampaignFile, path: Path, email: Email, known: Known, step: st
         )  # fmt: skip
 
 
-def _whole_line(source: str, number: int) -> Span:
+def _texts(file: CampaignFile, path: Path, sms: Sms, known: Known, step: str) -> Iterator[Problem]:
+    if sms.text:
+        yield from _inline(file, (*path, "text"), sms.text, known, step)
+    for place, variant in enumerate(sms.variants):
+        yield from _inline(file, (*path, "variants", place, "text"), variant.text, known, step)
+    contacts = known.project.lists.get(file.campaign.list_name)
+    if contacts is not None and contacts.phone is None:
+        yield file.problem(
+            "C410", path, f"the list `{file.campaign.list_name}` has no phone numbers, so nobody gets the text",
+            "say which attribute they are: `phone: mobile` in campaignctl.yaml",
+            severity=Severity.WARNING, at_key=True, step=step,
+        )  # fmt: skip
+
+
+def _body_of_request(file: CampaignFile, path: Path, name: str, known: Known, step: str) -> Iterator[Problem]:
+    content = known.read(name)
+    if not isinstance(content, bytes):
+        return
+    # A project without webhooks is checked without the library.
+    from campaignctl.message.json_body import JsonTemplate
+    from campaignctl.message.metering import TemplateSyntaxProblem
+
+    try:
+        source = content.decode("utf-8-sig")
+        JsonTemplate(name, source)
+    except UnicodeDecodeError:
+        yield file.problem("C404", path, f"`{name}` is not UTF-8 text", "save it as UTF-8", step=step)
+    except TemplateSyntaxProblem as problem:
+        line = whole_line(source, problem.line)
+        yield Problem("C404", str(problem), "mend the template", Severity.ERROR, name, line, step)
+
+
+def whole_line(source: str, number: int) -> Span:
     lines = source.splitlines()
     line = lines[number - 1] if number <= len(lines) else ""
     start = len(line) - len(line.lstrip()) + 1

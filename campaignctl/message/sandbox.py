@@ -33,7 +33,14 @@ FAILURES: Final = (ArithmeticError, TypeError, ValueError, LookupError, Attribut
 
 
 class RenderError(Exception):
-    """A template cannot be filled in for a contact. The sentence is for people."""
+    """
+    A message cannot be made for a contact. The sentence is for people.
+
+    The reason is a word of the contract: `render_error` where a template
+    cannot be filled in.
+    """
+
+    reason: str = "render_error"
 
 
 class Sandbox(ImmutableSandboxedEnvironment):

@@ -8,6 +8,7 @@ from typing import Final
 
 from campaignctl.campaign.attribute import AttributeType
 from campaignctl.engine.messages import Messages
+from campaignctl.engine.queues import StepQueue
 from campaignctl.message.address import is_address
 from campaignctl.message.sandbox import RenderError
 from campaignctl.ports import Cohort
@@ -39,12 +40,16 @@ class MessageCheck:
     most_rendered: int
     found: dict[str, Checked] = field(default_factory=dict)
 
-    def look_at(self, cohort: Cohort, messages: Messages, ledger: VirtualLedger, now: datetime) -> None:
+    def look_at(self, queue: StepQueue, messages: Messages, ledger: VirtualLedger, now: datetime) -> None:
         """Look at all messages of a step that is about to send."""
-        proof = messages.template(cohort.campaign, cohort.step.name).proof(_types(cohort, ledger))
-        if not ledger.progress.knows_addresses:
-            ledger.find_unusable_addresses(cohort, is_address)
-            ledger.progress.knows_addresses = True
+        cohort, verb = queue.cohort, queue.cohort.step.verb
+        proof = None
+        if verb == "email":
+            proof = messages.template(cohort.campaign, cohort.step.name).proof(_types(cohort, ledger))
+        if ledger.progress.knows_addresses != verb:
+            # Of a number rendering says what is wrong with it.
+            ledger.find_unusable_addresses(cohort, is_address if verb == "email" else bool)
+            ledger.progress.knows_addresses = verb
         if proof is not None and ledger.all_have(cohort, proof.needed):
             self.found[cohort.step.name] = Checked(0, 0)
             return
@@ -56,26 +61,24 @@ class MessageCheck:
             ledger.draw(cohort.campaign, self.seed)
             sample = (max(1, 1000 * self.most_rendered // doubtful), mixed_for(self.seed, f"{cohort.step.name}/sample"))
         rendered = 0
-        errors: list[tuple[int, str]] = []
+        errors: list[tuple[int, str, str]] = []
         for candidate in ledger.to_render(cohort, needed, now, sample):
             rendered += 1
-            try:
-                messages.render(cohort.campaign, cohort.step.name, candidate)
-            except RenderError as failure:
-                errors.append((candidate.contact_id, str(failure)))
+            made = queue.make(candidate)
+            if isinstance(made, RenderError):
+                errors.append((candidate.contact_id, made.reason, str(made)))
         ledger.write_errors(cohort, errors)
-        self._explain(cohort, messages, ledger, now)
+        self._explain(queue, ledger, now)
         self.found[cohort.step.name] = Checked(rendered, doubtful - rendered)
 
-    def _explain(self, cohort: Cohort, messages: Messages, ledger: VirtualLedger, now: datetime) -> None:
+    def _explain(self, queue: StepQueue, ledger: VirtualLedger, now: datetime) -> None:
         """Say why the first of the messages cannot be made of which it is only proven."""
         errors = []
-        for candidate in ledger.unexplained(cohort, now, MOST_EXPLAINED):
-            try:
-                messages.render(cohort.campaign, cohort.step.name, candidate)
-            except RenderError as failure:
-                errors.append((candidate.contact_id, str(failure)))
-        ledger.write_errors(cohort, errors)
+        for candidate in ledger.unexplained(queue.cohort, now, MOST_EXPLAINED):
+            made = queue.make(candidate)
+            if isinstance(made, RenderError):
+                errors.append((candidate.contact_id, made.reason, str(made)))
+        ledger.write_errors(queue.cohort, errors)
 
 
 def _types(cohort: Cohort, ledger: VirtualLedger) -> dict[str, AttributeType]:

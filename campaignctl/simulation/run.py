@@ -130,10 +130,11 @@ def simulate(store: VirtualStore, version: Version, project: Project, settings: 
         for step in ledger.steps_at_work(name):
             store.progress.next_at[step.id] = now
         ledger.add_coming({**row, "campaign": name} if row["campaign"] == written else row for row in settings.events)
-        channel = Meter(rules.rate, ledger.rate_marks().get("channel/email"))
+        marks = ledger.rate_marks()
+        channels = {name: Meter(rules.rate_of(name), marks.get(f"channel/{name}")) for name in ("email", "sms")}
     check = MessageCheck(assumed.seed, settings.most_rendered)
     is_watchful = rules.cap is not None or bool(settings.events) or _moves(version)
-    sending = VirtualSending(store, rules, assumed, check, channel, now + LONGEST, is_watchful)
+    sending = VirtualSending(store, rules, assumed, check, channels, now + LONGEST, is_watchful)
     _let_time_pass(store, Engine(store, sending, signer), now)
     with store.reading() as ledger:
         campaign = ledger.known_campaign(name)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from campaignctl.campaign.when import zone_named
-from campaignctl.engine.dispatch import Dispatched
+from campaignctl.engine.lane import Dispatched
 from campaignctl.engine.messages import Messages
 from campaignctl.engine.queues import StepQueue
 from campaignctl.engine.rules import SendingRules
@@ -26,6 +26,7 @@ from campaignctl.store.virtual.ledger import VirtualLedger, VirtualStore
 # change meanwhile, or steps take turns. Of a small cohort each message is a part.
 _PARTS: Final = 100
 _EVERYBODY: Final = 2**62
+_UNMETERED: Final = Meter(None, None)
 
 
 @dataclass
@@ -65,10 +66,9 @@ class VirtualSending:
     rules: SendingRules
     assumed: Assumptions
     check: MessageCheck
-    channel: Meter
+    channels: Mapping[str, Meter]
     ends_at: datetime
     is_watchful: bool
-    down_until: datetime | None = None
     _legs: dict[int, _Leg] = field(default_factory=dict)
     _rounds: int = 0
 
@@ -95,17 +95,26 @@ class VirtualSending:
                     lanes.append((leg, replace(part, to=last), Lane(leg.meter, number, served=leg.served)))
                 else:
                     self._send_all(leg, part, ledger, at)
-            if len(lanes) > 1:
-                for leg, part, lane in lanes:
-                    lane.unsent = ledger.waiting_count(part) - lane.waiting - leg.passed
-            if lanes:
-                self._send_paced(lanes, ledger, at)
+            for name in dict.fromkeys(leg.queue.channel for leg, _, _ in lanes):
+                self._send_by(name, [each for each in lanes if each[0].queue.channel == name], ledger, at)
             done.sent = len(ready)
         return done
 
+    def _send_by(
+        self, channel: str, lanes: Sequence[tuple[_Leg, Part, Lane]], ledger: VirtualLedger, at: datetime
+    ) -> None:
+        """Messages of one channel leave by their rates."""
+        if len(lanes) > 1:
+            for leg, part, lane in lanes:
+                lane.unsent = ledger.waiting_count(part) - lane.waiting - leg.passed
+        self._send_paced(lanes, self._channel(channel), ledger, at)
+
+    def _channel(self, name: str) -> Meter:
+        return self.channels.get(name, _UNMETERED)
+
     def _next_to_leave(self, leg: _Leg, part: Part, ledger: VirtualLedger, *, is_alone: bool) -> tuple[int, int | None]:
         """How many messages wait for their turn by a rate, and the last contact of them; none without a rate."""
-        if self.channel.rate is None and leg.meter.rate is None:
+        if self._channel(leg.queue.channel).rate is None and leg.meter.rate is None:
             return 0, None
         most = leg.cohort.step.cohort or 1
         in_parts = self.is_watchful or not is_alone or leg.has_own_nights
@@ -116,11 +125,11 @@ class VirtualSending:
         if leg is None:
             queue = StepQueue.of(cohort, messages, self.rules)
             leg = self._legs[cohort.step.id] = _Leg(
-                queue, Meter(queue.rate, ledger.rate_marks().get(f"step/{cohort.step.id}"))
+                queue, Meter(queue.rate_of_contacts, ledger.rate_marks().get(f"step/{cohort.step.id}"))
             )
             leg.zones = ledger.zones(cohort) if leg.has_own_nights else []
             leg.is_fresh = not ledger.has_deliveries(cohort) and not leg.has_own_nights
-            self.check.look_at(cohort, messages, ledger, at)
+            self.check.look_at(queue, messages, ledger, at)
             leg.all_made = not ledger.has_unmade(cohort)
         leg.queue.cohort = cohort
         return leg
@@ -140,7 +149,7 @@ class VirtualSending:
         return self._part(leg, ledger, at)
 
     def _part(self, leg: _Leg, ledger: VirtualLedger, at: datetime) -> Part:
-        part = Part(leg.cohort, at, self.rules.cap, leg.after, is_first=leg.is_fresh, all_made=leg.all_made)
+        part = Part(leg.cohort, at, leg.queue.cap, leg.after, is_first=leg.is_fresh, all_made=leg.all_made)
         if not leg.has_own_nights:
             return part
         quiet = Opening(quiet=leg.queue.opening.quiet)
@@ -157,11 +166,13 @@ class VirtualSending:
         leg.after = 0 if leg.has_own_nights else _EVERYBODY
         self._go_on_or_end(leg, ledger, at, only_asleep=True)
 
-    def _send_paced(self, lanes: Sequence[tuple[_Leg, Part, Lane]], ledger: VirtualLedger, at: datetime) -> None:
+    def _send_paced(
+        self, lanes: Sequence[tuple[_Leg, Part, Lane]], channel: Meter, ledger: VirtualLedger, at: datetime
+    ) -> None:
         """Messages of several steps leave by their rates, until one has none left or something else happens."""
         until = min(self.ends_at, *(self._changes_at(leg, at) for leg, _, _ in lanes))
         unsent = [lane.unsent for _, _, lane in lanes]
-        self._rounds = paced([lane for _, _, lane in lanes], self.channel, at, until, self._rounds)
+        self._rounds = paced([lane for _, _, lane in lanes], channel, at, until, self._rounds)
         for (leg, part, lane), before in zip(lanes, unsent, strict=True):
             leg.served = lane.served
             leg.passed = 0 if lane.left else leg.passed + before - lane.unsent
@@ -197,7 +208,7 @@ class VirtualSending:
         self.assumed.react(leg.cohort, ledger, at)
 
     def _next_at(self, leg: _Leg, at: datetime) -> datetime:
-        return max(self.channel.next_at(at), leg.meter.next_at(at))
+        return max(self._channel(leg.queue.channel).next_at(at), leg.meter.next_at(at))
 
     def _changes_at(self, leg: _Leg, at: datetime) -> datetime:
         """When something else happens: hours end, somebody falls asleep or wakes up, another step is due."""

@@ -11,6 +11,7 @@ from sqlalchemy import Select, and_, bindparam, select
 from campaignctl.ports import NOTHING, Candidate, Cohort
 from campaignctl.store.instants import instant
 from campaignctl.store.lists import KEY_COLUMN, ContactList, value_of
+from campaignctl.store.reasons import address_attribute
 from campaignctl.store.tables import deliveries, members
 
 
@@ -29,8 +30,10 @@ class CandidateReader:
     """Makes what the engine sees of rows of `with_contacts`."""
 
     def __init__(self, cohort: Cohort, contacts: ContactList) -> None:
-        email = cohort.version.content.contacts.email
-        attribute = None if email is None else contacts.attribute(email)
+        # A value's template, as a letter, knows the contact by their e-mail address.
+        verb = cohort.step.verb if cohort.step.verb in ("sms", "webhook") else "email"
+        named = address_attribute(cohort.version, verb)
+        attribute = None if named is None else contacts.attribute(named)
         self._address = None if attribute is None else attribute.name
         places = {column.name: place for place, column in enumerate(contacts.table.columns, _BEFORE_ATTRIBUTES)}
         self._key = places[KEY_COLUMN]

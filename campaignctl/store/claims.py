@@ -7,7 +7,7 @@ few seconds; each works on all messages of a round at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,11 +16,15 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Select,
     Update,
+    and_,
     bindparam,
     case,
     insert,
+    literal,
+    or_,
     select,
     update,
 )
@@ -28,8 +32,8 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from campaignctl.flow.rates import FrequencyCap
 from campaignctl.flow.states import CampaignState, DeliveryState, StepState
-from campaignctl.ports import Candidate, Claim, Cohort, Finished, Result
-from campaignctl.store.candidates import CandidateReader, candidates_of
+from campaignctl.ports import FOR_GATE, Candidate, Claim, Cohort, Finished, Result
+from campaignctl.store.candidates import CandidateReader, candidates_of, with_contacts
 from campaignctl.store.instants import stored
 from campaignctl.store.limits import LimitStatements
 from campaignctl.store.lists import ContactList
@@ -38,6 +42,7 @@ from campaignctl.store.reasons import address_of, is_suppressed, reasons_to_skip
 from campaignctl.store.rounds import RoundStatement
 from campaignctl.store.suppressions import EMAIL, suppress
 from campaignctl.store.tables import (
+    batches,
     campaigns,
     deliveries,
     orphan_outcomes,
@@ -170,6 +175,51 @@ class ClaimStatements(MemberStatements, LimitStatements, UncertainStatements):
                 found += [prepared.reader.candidate(row) for row in rows]
         return found
 
+    def batch_candidates(self, cohort: Cohort, most: int, now: datetime) -> list[Candidate]:
+        """The deliveries of the first batches that may be tried now: whole ones, so many at the most."""
+        prepared, found = self._prepared_for(cohort, now), list[Candidate]()
+        for batch in self._batches_to_try(cohort, most, now):
+            rows = self.connection.execute(
+                with_contacts(cohort, prepared.contacts)
+                .where(
+                    deliveries.c.step_id == cohort.step.id,
+                    deliveries.c.contact_id.between(batch.first_contact, batch.last_contact),
+                    deliveries.c.state.in_([state.value for state in MAY_BE_TRIED]),
+                    deliveries.c.next_attempt_at <= stored(now),
+                )
+                .order_by(deliveries.c.contact_id)
+            )
+            found += [prepared.reader.candidate(row)._replace(batch=batch.number) for row in rows]
+        return found
+
+    def _batches_to_try(self, cohort: Cohort, most: int, now: datetime) -> Iterator[Row[Any, Any, Any]]:
+        """From batch to batch along the index of what is to be tried."""
+        for state in MAY_BE_TRIED:
+            after = 0
+            while most > 0:
+                contact = self.connection.scalar(
+                    select(deliveries.c.contact_id)
+                    .where(
+                        deliveries.c.step_id == cohort.step.id,
+                        deliveries.c.state == state.value,
+                        deliveries.c.next_attempt_at <= stored(now),
+                        deliveries.c.contact_id > after,
+                    )
+                    .order_by(deliveries.c.next_attempt_at, deliveries.c.contact_id)
+                    .limit(1)
+                )
+                if contact is None:
+                    break
+                batch = self.connection.execute(
+                    select(batches.c.number, batches.c.first_contact, batches.c.last_contact)
+                    .where(batches.c.step_id == cohort.step.id, batches.c.first_contact <= contact)
+                    .order_by(batches.c.first_contact.desc())
+                    .limit(1)
+                ).one()
+                yield batch
+                most -= 1
+                after = batch.last_contact
+
     def claim(
         self,
         cohort: Cohort,
@@ -177,9 +227,13 @@ class ClaimStatements(MemberStatements, LimitStatements, UncertainStatements):
         epoch: int,
         now: datetime,
         cap: FrequencyCap | None = None,
+        addresses: Sequence[str] | None = None,
     ) -> list[Claim]:
         """
         Write the intent to send to these contacts, as far as each may be written to at this moment.
+
+        *addresses* are theirs in the form in which they are suppressed, where a
+        list has them in others.
 
         Consent, suppression, address, the frequency cap and the campaign's
         state are asked in the transaction that writes the intent.
@@ -188,6 +242,7 @@ class ClaimStatements(MemberStatements, LimitStatements, UncertainStatements):
             return []
         facts = self._facts(cohort, candidates, now)
         recent = {} if cap is None else self.recent_messages(cohort, candidates, now - cap.per)
+        unwanted = {} if addresses is None else self._suppressed(cohort.step.verb, candidates, addresses)
         claims: list[Claim] = []
         granted: list[int] = []
         skipped: dict[str, list[int]] = {}
@@ -195,8 +250,10 @@ class ClaimStatements(MemberStatements, LimitStatements, UncertainStatements):
             fact = facts.get(candidate.contact_id)
             if fact is None or (fact[0] or None) != candidate.address:
                 claims.append(Claim.REFUSED)
-            elif reason := fact[1] or (
-                "frequency_cap" if cap and recent.get(candidate.contact_id, 0) >= cap.messages else ""
+            elif (
+                reason := fact[1]
+                or unwanted.get(candidate.contact_id)
+                or ("frequency_cap" if cap and recent.get(candidate.contact_id, 0) >= cap.messages else "")
             ):
                 skipped.setdefault(reason, []).append(candidate.contact_id)
                 claims.append(Claim.SKIPPED)
@@ -213,6 +270,20 @@ class ClaimStatements(MemberStatements, LimitStatements, UncertainStatements):
             self.note_left(RETRIED, cohort, [doubtful[each] for each in granted if each in doubtful], now)
             _GRANT.run(self.connection, granted, {**these, "by_epoch": epoch})
         return claims
+
+    def _suppressed(self, channel: str, candidates: Sequence[Candidate], addresses: Sequence[str]) -> Mapping[int, str]:
+        """Why this channel must not write to some of the contacts."""
+        rows = self.connection.execute(
+            select(suppressions.c.address, suppressions.c.reason).where(
+                suppressions.c.channel == channel, suppressions.c.address.in_([each.lower() for each in addresses])
+            )
+        )
+        why = {row.address: "unsubscribed" if row.reason == "unsubscribed" else "suppressed" for row in rows}
+        return {
+            candidate.contact_id: why[address.lower()]
+            for candidate, address in zip(candidates, addresses, strict=True)
+            if address.lower() in why
+        }
 
     def skip(self, cohort: Cohort, candidate: Candidate, reason: str, detail: str, now: datetime) -> None:
         """The message is not to be sent to this contact."""
@@ -322,22 +393,29 @@ def _alike(finished: Sequence[Finished]) -> dict[tuple[int, int, datetime, Resul
 
 
 def _facts_of(cohort: Cohort, contacts: ContactList, now: datetime, these: ColumnElement[bool]) -> Select[Any]:
-    address = address_of(cohort.version, contacts)
-    return (
+    verb = cohort.step.verb
+    address = address_of(cohort.version, contacts, verb)
+    reasons = reasons_to_skip(cohort.version, contacts, now, verb)
+    facts = (
         select(
             deliveries.c.contact_id,
             address.label("address"),
-            case(*reasons_to_skip(cohort.version, contacts, now), else_="").label("reason"),
+            (case(*reasons, else_="") if reasons else literal("")).label("reason"),
         )
         .join(contacts.table, contacts.table.c.id == deliveries.c.contact_id)
         .join(steps, steps.c.id == deliveries.c.step_id)
         .join(campaigns, campaigns.c.id == steps.c.campaign_id)
-        .outerjoin(suppressions, is_suppressed(address))
         .where(
             deliveries.c.step_id == cohort.step.id,
             these,
             deliveries.c.next_attempt_at <= bindparam("now"),
-            steps.c.state.in_([StepState.RUNNING.value, StepState.DONE.value]),
+            or_(
+                steps.c.state.in_([StepState.RUNNING.value, StepState.DONE.value]),
+                # What a person has released one by one leaves before the others.
+                and_(steps.c.state == StepState.HELD.value, steps.c.reason == FOR_GATE),
+            ),
             campaigns.c.state.in_([state.value for state in NOT_STOPPED]),
         )
     )
+    # Of other channels an address is looked up in its normal form, which SQL does not know.
+    return facts.outerjoin_from(deliveries, suppressions, is_suppressed(address)) if verb == "email" else facts

@@ -14,7 +14,7 @@ from campaignctl.store.candidates import CandidateReader
 from campaignctl.store.claims import MAY_BE_TRIED, ClaimStatements
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.members import in_cohort
-from campaignctl.store.tables import deliveries, events, members
+from campaignctl.store.tables import batches, deliveries, events, members
 
 # The store is not to be locked for longer than a tenth of a second.
 _CANCELLED_AT_ONCE: Final = 20_000
@@ -25,19 +25,51 @@ class DeliveryStatements(ClaimStatements):
 
     connection: Connection
 
-    def queue_deliveries(self, cohort: Cohort, now: datetime) -> None:
-        """One delivery for every member of the cohort."""
+    def queue_deliveries(self, cohort: Cohort, now: datetime, batch: int | None = None) -> None:
+        """
+        One delivery for every member of the cohort, with *batch* so many to a request.
+
+        Who shares a request with whom is written down here, once: a request
+        that is tried again is about the same contacts.
+        """
+        self._make_deliveries(cohort, DeliveryState.QUEUED, now, now)
+        if batch is not None:
+            numbered = (
+                select(
+                    deliveries.c.contact_id,
+                    ((func.row_number().over(order_by=deliveries.c.contact_id) - 1) // literal(batch)).label("number"),
+                )
+                .where(deliveries.c.step_id == cohort.step.id)
+                .subquery()
+            )
+            self.connection.execute(
+                insert(batches).from_select(
+                    ["step_id", "number", "first_contact", "last_contact"],
+                    select(
+                        literal(cohort.step.id),
+                        numbered.c.number,
+                        func.min(numbered.c.contact_id),
+                        func.max(numbered.c.contact_id),
+                    ).group_by(numbered.c.number),
+                )
+            )
+
+    def hold_deliveries(self, cohort: Cohort, now: datetime) -> None:
+        """One delivery for every member of the cohort, none of which may be sent before a gate lets it."""
+        self._make_deliveries(cohort, DeliveryState.HELD, now, None)
+
+    def _make_deliveries(self, cohort: Cohort, state: DeliveryState, now: datetime, next_at: datetime | None) -> None:
         self.connection.execute(
             insert(deliveries).from_select(
                 ["step_id", "contact_id", "state", "attempts", "made_at", "changed_at", "next_attempt_at"],
                 select(
                     literal(cohort.step.id),
                     members.c.contact_id,
-                    literal(DeliveryState.QUEUED.value),
+                    literal(state.value),
                     literal(0),
                     literal(stored(now)),
                     literal(stored(now)),
-                    literal(stored(now)),
+                    literal(stored(next_at)),
                 ).where(*in_cohort(cohort)),
             )
         )

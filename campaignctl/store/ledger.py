@@ -11,8 +11,8 @@ from sqlalchemy import Connection, insert, update
 from campaignctl.store.approvals import ApprovalStatements
 from campaignctl.store.claims import Prepared
 from campaignctl.store.database import Database
-from campaignctl.store.deliveries import DeliveryStatements
 from campaignctl.store.events import EventStatements
+from campaignctl.store.gate_decisions import GateDecisionStatements
 from campaignctl.store.instants import stored
 from campaignctl.store.keys import KeyStatements
 from campaignctl.store.series import SeriesStatements
@@ -21,7 +21,7 @@ from campaignctl.store.uncertain import UncertainStatements
 
 
 class SqlLedger(
-    DeliveryStatements, EventStatements, UncertainStatements, KeyStatements, ApprovalStatements, SeriesStatements
+    GateDecisionStatements, EventStatements, UncertainStatements, KeyStatements, ApprovalStatements, SeriesStatements
 ):
     """All statements of the store, inside one transaction."""
 

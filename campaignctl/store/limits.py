@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 from sqlalchemy.dialects.sqlite import insert as insert_or_update
 
+from campaignctl.campaign.steps.union import SENDING_VERBS
 from campaignctl.flow.states import DeliveryState
 from campaignctl.ports import Candidate, Cohort
 from campaignctl.store.instants import instant, stored
@@ -63,6 +64,7 @@ def recently_left(cohort: Cohort, since: datetime) -> list[ColumnElement[bool]]:
         .join(lists, lists.c.id == campaigns.c.list_id)
         .where(
             lists.c.name == cohort.campaign.list_name,
+            steps.c.verb.in_(SENDING_VERBS),
             steps.c.started_at.is_not(None),
             # What was refused for now may leave after its step has ended.
             or_(steps.c.finished_at.is_(None), steps.c.finished_at >= stored(since - _MAY_LEAVE_AFTER)),

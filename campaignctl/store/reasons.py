@@ -17,16 +17,21 @@ from campaignctl.store.tables import suppressions
 Reason = tuple[ColumnElement[bool], str]
 
 
-def address_of(version: Version, contacts: ContactList) -> ColumnElement[Any]:
-    """The column with the address of e-mail; nothing where the list has none."""
-    named = version.content.contacts.email
+def address_attribute(version: Version, verb: str) -> str | None:
+    """The attribute with the address that a step of this verb writes to; None for what writes to nobody."""
+    return {"email": version.content.contacts.email, "sms": version.content.contacts.phone}.get(verb)
+
+
+def address_of(version: Version, contacts: ContactList, verb: str = "email") -> ColumnElement[Any]:
+    """The column with the address that is written to; nothing where the list has none."""
+    named = address_attribute(version, verb)
     has_address = named is not None and contacts.attribute(named) is not None
     return contacts.column(str(named)) if has_address else literal(None)
 
 
-def has_no_address(version: Version, contacts: ContactList) -> Reason:
+def has_no_address(version: Version, contacts: ContactList, verb: str = "email") -> Reason:
     """Nothing can be sent to nowhere."""
-    address = address_of(version, contacts)
+    address = address_of(version, contacts, verb)
     return or_(address.is_(None), address == ""), "no_address"
 
 
@@ -35,14 +40,20 @@ def is_suppressed(address: ColumnElement[Any]) -> ColumnElement[bool]:
     return and_(suppressions.c.channel == EMAIL, suppressions.c.address == func.lower(address))
 
 
-def reasons_to_skip(version: Version, contacts: ContactList, now: datetime) -> list[Reason]:
-    """Every reason not to write to a contact, the first that holds first; nothing of how often is asked here."""
+def reasons_to_skip(version: Version, contacts: ContactList, now: datetime, verb: str = "email") -> list[Reason]:
+    """
+    Every reason not to write to a contact, the first that holds first; nothing of how often is asked here.
+
+    Nor, of phone numbers, whether they are suppressed: a list has them in any
+    form. A request is about a contact, and goes to no address.
+    """
     own = version.content.project_segment
-    found: list[Reason] = [
-        has_no_address(version, contacts),
-        (suppressions.c.reason == "unsubscribed", "unsubscribed"),
-        (suppressions.c.reason.is_not(None), "suppressed"),
-    ]
+    found: list[Reason] = [] if verb == "webhook" else [has_no_address(version, contacts, verb)]
+    if verb == "email":
+        found += [
+            (suppressions.c.reason == "unsubscribed", "unsubscribed"),
+            (suppressions.c.reason.is_not(None), "suppressed"),
+        ]
     if own is not None:
         found.append((not_(matches(own, contacts, circumstances(version, now))), "not_in_project_segment"))
     return found

@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from campaignctl.flow.states import CampaignState, DeliveryState, StepState
+from campaignctl.flow.states import CampaignState, DeliveryState, GateState, StepState
 
 metadata = MetaData()
 
@@ -302,4 +302,44 @@ tokens = Table(
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
     sqlite_with_rowid=False,
+)
+
+# --- requests about many contacts: which of a step's deliveries go in one, from the first contact to the last ---
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("step_id", ForeignKey("steps.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("first_contact", Integer, nullable=False),
+    Column("last_contact", Integer, nullable=False),
+    PrimaryKeyConstraint("step_id", "first_contact"),
+    sqlite_with_rowid=False,
+)
+
+# Send gates: one for each step that asks another system, open from the step's time on.
+gates = Table(
+    "gates",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("step_id", ForeignKey("steps.id"), nullable=False, unique=True),
+    Column("version", Integer, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("is_holding", Boolean, nullable=False),
+    Column("on_timeout", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("contacts", Integer, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", BigInteger),
+    Column("asked_at", BigInteger),
+    Column("said", Text),
+    Column("closed_at", BigInteger),
+    Column("closed_by", Text),
+    Column("answer", Text),
+    Column("rejected", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    _one_of("state", GateState),
 )

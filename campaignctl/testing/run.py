@@ -116,6 +116,11 @@ def _unknown_steps(loaded: Scenarios, version: Version) -> Iterator[Problem]:
             if happening.event is not None
         ]
         named += [
+            ((*here, "happens", place, "gate"), happening.gate)
+            for place, happening in enumerate(scenario.happens)
+            if happening.gate is not None
+        ]
+        named += [
             ((*here, "expect", place, "step"), wanted.step)
             for place, wanted in enumerate(scenario.expect)
             if wanted.step is not None
@@ -142,7 +147,8 @@ class _Play:
     def problems(self) -> list[Problem]:
         """Everything that was not as expected."""
         zone = self.version.zone
-        with staged(self.project.project, self._begins, self.loaded.file.seed) as stage:
+        answered = {happening.gate for happening in self.scenario.happens if happening.gate is not None}
+        with staged(self.project.project, self._begins, self.loaded.file.seed, answered) as stage:
             if self._is_published(stage):
                 self._go_through(stage, sorted(self._agenda(), key=lambda each: each[0]))
                 self._pass_time(stage, None if self.scenario.until is None else self.scenario.until.at(zone))
@@ -214,6 +220,8 @@ class _Play:
                 stage.bring_events(campaign, what, step, happening.contacts, **more)
             elif happening.import_ is not None:
                 self._import(stage, happening.import_)
+            elif happening.gate is not None:
+                stage.answer_gate(campaign, happening.gate, happening.reject, happening.properties)
             elif happening.run is not None:
                 stage.run(happening.run, campaign)
             elif happening.publish is not None:

@@ -34,7 +34,7 @@ def _contacts_tag(value: Any) -> str:
 Contacts = Annotated[Annotated[Text, Tag("<file>")] | Annotated[Rows, Tag("<rows>")], Discriminator(_contacts_tag)]
 
 EVENTS = ("opened", "clicked", "bounced", "complained", "unsubscribed")
-_DEEDS = (*EVENTS, "import", "suppress", "run", "publish")
+_DEEDS = (*EVENTS, "import", "suppress", "gate", "run", "publish")
 
 
 class Happening(Model):
@@ -58,6 +58,13 @@ class Happening(Model):
     suppress: list[Text] = Field(
         [], description="Addresses that must not be written to any more.", examples=[["ada@example.org"]]
     )
+    gate: Name | None = Field(
+        None, description="The step whose send gate is answered; all others are at once.", examples=["invitation"]
+    )
+    reject: list[Text] = Field([], description="The keys of the contacts that the gate rejects.", examples=[["c-1"]])
+    properties: dict[Text, dict[Text, Value]] = Field(
+        {}, description="What the gate says of contacts, by their keys.", examples=[{"c-2": {"promo": "X7"}}]
+    )
     run: Literal["pause", "resume", "stop"] | None = Field(None, description="A command about the campaign.")
     publish: Text | None = Field(None, description="A campaign file that is published.", examples=["other.yaml"])
     refused: Text | None = Field(None, description="The code with which it is refused.", examples=["P120"])
@@ -70,8 +77,10 @@ class Happening(Model):
             complain(what, f"write one of {listed(_DEEDS)}", "C112", at=done[1] if done else "at")
         if done[0] in EVENTS and not self.contacts:
             complain("nobody does it", "add `contacts: [KEY, …]`", "C111", at=done[0])
-        if self.refused is not None and done[0] not in ("run", "publish"):
-            complain("only `run` and `publish` can be refused", "take `refused` out", "C112", at="refused")
+        if (extra := [word for word in ("reject", "properties") if getattr(self, word)]) and self.gate is None:
+            complain(f"`{extra[0]}` is for `gate`", "add `gate: STEP`", "C112", at=extra[0])
+        if self.refused is not None and done[0] not in ("run", "publish", "gate"):
+            complain("only `run`, `publish` and `gate` can be refused", "take `refused` out", "C112", at="refused")
         return self
 
     @property

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,6 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from campaignctl.answering import answer
 from campaignctl.campaign.version import Version
 from campaignctl.clock import SetClock
 from campaignctl.contacts.event_file import import_events
@@ -21,7 +24,9 @@ from campaignctl.contacts.source import Source
 from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine
+from campaignctl.gating import known_gate
 from campaignctl.message.address import normal_address
+from campaignctl.message.gate_values import assumed_values
 from campaignctl.message.links import Signer
 from campaignctl.pausing import pause, resume
 from campaignctl.ports import LiveCampaign, Outcome, Outgoing, Verdict
@@ -89,6 +94,7 @@ class Stage:
     channel: MemoryChannel
     engine: Engine
     seed: str
+    answered: Collection[str] = ()  # the steps whose gates the scenario answers
 
     def import_contacts(self, list_name: str, contacts: Path | Iterable[Mapping[str, object]]) -> None:
         """Bring in contacts, from a file or as rows."""
@@ -124,6 +130,31 @@ class Stage:
             for address in addresses:
                 suppress(ledger.connection, EMAIL, address, "unsubscribed", self.clock.now())
 
+    def answer_gate(
+        self, campaign: str, step: str, reject: Iterable[str], properties: Mapping[str, Mapping[str, object]]
+    ) -> None:
+        """The other system answers at the gate of a step."""
+        with self.store.reading() as ledger:
+            gate = known_gate(ledger, campaign, step)
+        rejected = set(reject)
+        lines = [
+            json.dumps({"id": key, "reject": key in rejected, "properties": properties.get(key)}).encode() + b"\n"
+            for key in sorted(rejected | properties.keys())
+        ]
+        body = b"".join(lines)
+        answer(self.store, gate.id, io.BytesIO(body), hashlib.sha256(body).hexdigest(), self.clock.now())
+
+    def _pass_gates(self) -> bool:
+        """Let everybody go on at the gates that the scenario does not speak of; whether there was one."""
+        with self.store.reading() as ledger:
+            found = [gate for gate in ledger.open_gates() if gate.step not in self.answered]
+            versions = {gate.id: ledger.gate_cohort(gate).version for gate in found}
+            keys = {gate.id: [each.contact for each in ledger.gate_members(gate)] for gate in found}
+        for gate in found:
+            assumed = assumed_values(versions[gate.id])
+            self.answer_gate(gate.campaign, gate.step, (), dict.fromkeys(keys[gate.id], assumed) if assumed else {})
+        return bool(found)
+
     def bring_events(self, campaign: str, what: str, step: str, contacts: Iterable[str], **more: object) -> None:
         """Let contacts do something with a message."""
         at = self.clock.now().isoformat()
@@ -137,7 +168,7 @@ class Stage:
         latest = end or self.clock.now() + LONGEST
         while True:
             report = self.engine.tick(self.clock.now)
-            if report.did_something:
+            if self._pass_gates() or report.did_something:
                 continue
             if report.wake_at is None or report.wake_at > latest:
                 break
@@ -168,7 +199,7 @@ class Stage:
 
 
 @contextmanager
-def staged(project: Project, now: datetime, seed: str) -> Iterator[Stage]:
+def staged(project: Project, now: datetime, seed: str, answered: Collection[str] = ()) -> Iterator[Stage]:
     """A world that begins at *now* and holds nothing yet; thrown away at the end."""
     with TemporaryDirectory(prefix="campaignctl-test-") as name:
         folder = Path(name)
@@ -177,8 +208,9 @@ def staged(project: Project, now: datetime, seed: str) -> Iterator[Stage]:
             spill = SpillFile(folder / "store.db.spill")
             spill.prepare()
             channel: Any = MemoryChannel()
+            channels = dict.fromkeys(("email", "sms", *(f"webhook/{each}" for each in project.endpoints)), channel)
             epoch = store.begin_epoch("test", 1, now)
-            dispatcher = Dispatcher(store, channel, epoch, SendingRules.of(project), spill)
+            dispatcher = Dispatcher(store, channels, epoch, SendingRules.of(project), spill)
             with store.writing() as ledger:
                 ledger.ensure_signing_key(now)
                 signer = Signer(*ledger.signing_keys()[0])
@@ -190,6 +222,7 @@ def staged(project: Project, now: datetime, seed: str) -> Iterator[Stage]:
                 channel,
                 Engine(store, dispatcher, signer),
                 seed,
+                answered,
             )
         finally:
             store.close()

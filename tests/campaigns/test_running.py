@@ -365,13 +365,14 @@ def test_the_projects_own_segment_is_asked_again_when_a_message_leaves(world: Wo
 
 @pytest.mark.parametrize(
     ("change", "code"),
-    [("10:05", "P101"), ("sms", "P104")],
+    [("10:05", "P101"), ("variants", "P104")],
 )
 def test_what_cannot_be_published_is_refused_and_leaves_no_trace(world: World, change: str, code: str) -> None:
     world.contacts()
     text = ONE
-    if change == "sms":
-        text = HEAD + "  - {id: first, at: 2026-12-01 10:05, sms: {text: Hi}}\n"
+    if change == "variants":
+        variants = "[{name: a, text: Hi}, {name: b, text: Hello}]"
+        text = HEAD + f"  - {{id: first, at: 2026-12-01 10:05, sms: {{variants: {variants}}}}}\n"
     else:
         world.at("2026-12-01 11:00")
     with pytest.raises(RefusedError) as refused:

@@ -101,7 +101,7 @@ def work(shop: Shop, build: Build, doom: Doom, ahead: timedelta, until: Until) -
     spill.prepare()
     spill.keep([])
     channel = build.channel(email_channel(shop.project))
-    dispatcher = Dispatcher(store, channel, epoch, rules, spill)
+    dispatcher = Dispatcher(store, {"email": channel}, epoch, rules, spill)
     Daemon(Engine(store, dispatcher, signer), clock, lambda report: None).run(until)
     channel.close()
     store.end_epoch(epoch, clock.now())

@@ -79,5 +79,5 @@ def _daemon(world: World, build: Build) -> Daemon:
         ledger.recover(epoch, True, world.clock.now())
     rules = SendingRules.of(world.project.project)
     world.spill.prepare()
-    dispatcher = Dispatcher(store, world.email, epoch, rules, world.spill)
+    dispatcher = Dispatcher(store, {"email": world.email}, epoch, rules, world.spill)
     return Daemon(Engine(store, dispatcher), world.clock, world.reports.append)

@@ -126,13 +126,11 @@ steps:
     email:
       subject: Hi
       body: hello.md
-      gate: {endpoint: crm}
       variants: [{name: a}, {name: b}]
       test: {share: 20%, metric: clicks, after: 3h}
       track: {opens: true}
   - {id: b, sms: {text: Hi}}
   - {id: c, webhook: {endpoint: crm}}
-  - {id: d, gate: {endpoint: crm}}
   - {id: e, export: {format: csv, to: a.csv}}
 """
 

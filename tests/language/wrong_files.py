@@ -60,6 +60,8 @@ def at(step: str, time: str) -> str:
 API = HEAD.replace("segment: {attribute: email, exists: true}", "api: {}")
 LOOP = ("french: {attribute: country, eq: FR}", "french: {segment: south}, south: {segment: french}")
 
+UNSIGNED = "public_url: https://mail.shop.example\nendpoints: {crm: {url: https://crm.example}}\ntimezone:"
+
 WRONG: dict[str, list[Wrong]] = {
     "C100": [Wrong("#" + "x" * 2**20), Wrong(SHORT.replace("Hi", "\udcff"))],
     "C101": [
@@ -228,4 +230,15 @@ WRONG: dict[str, list[Wrong]] = {
         Wrong(SHORT, project=("postal_address: 1 rue de la Paix, Paris\n", "")),
     ],
     "C409": [Wrong(SHORT, body="{{ view_url }} {{ unsubscribe_url }} {{ postal_address }}")],
+    "C440": [step("gate: {endpoint: nobody}"), short("Hi", "Hi, gate: {endpoint: nobody}")],
+    "C441": [
+        Wrong(HEAD + "  - {id: x, at: 2026-12-01 09:00, gate: {endpoint: crm}}\n", project=("timezone:", UNSIGNED))
+    ],
+    "C442": [
+        short("Hi", '"{{ gate.promo }}"'),
+        Wrong(SHORT, body="{{ contact.name }}\n  {{ gate.promo | upper }} {{ unsubscribe_url }} {{ postal_address }}"),
+        step("set: {code: '{{ gate.promo }}'}"),
+    ],
+    "C410": [step("sms: {text: Hi}")],
+    "C411": [Wrong(SHORT, project=("lists:", "endpoints: {crm: {url: 'http://crm.example/'}}\nlists:"))],
 }

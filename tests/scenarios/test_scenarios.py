@@ -204,3 +204,43 @@ def test_a_campaign_with_errors_is_not_played(world: World) -> None:
     result = played(world, "expect: [{members: 2}]")
     assert [problem.code for problem in result.problems] == ["C215"]
     assert result.scenarios == []
+
+
+GATED = """
+campaign: sale
+list: customers
+starter: {segment: {attribute: country, in: [FR, BE]}}
+steps:
+  - {id: check, at: 2026-12-01 08:00, gate: {endpoint: compliance}}
+  - {id: first, at: 2026-12-01 09:00, email: {subject: "For {{ gate.promo }}", body: hello.md,
+      gate: {endpoint: compliance, timeout: 4h}}}
+"""
+ASKS = (
+    "public_url: https://mail.shop.example\n"
+    "endpoints: {compliance: {url: 'https://compliance.shop.example/gate', secret: whsec_c2VjcmV0}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        """
+happens: [{at: 2026-12-01 11:00, gate: first, reject: [c-2], properties: {c-1: {promo: X7}}}]
+expect:
+  - {step: check, state: done}
+  - {step: first, to: [c-1], at: 2026-12-01 11:00, subject: For X7}
+""",
+        # Without an answer of its own a gate lets everybody go on, with something for what templates take of it.
+        """
+happens: [{at: 2026-12-01 08:30, gate: check, reject: [c-2]}]
+expect: [{step: first, to: [c-1], at: 2026-12-01 09:00, subject: For promo}]
+""",
+        """
+happens: [{at: 2026-12-01 14:00, gate: first, refused: H133}]
+expect: [{step: first, to: [], state: cancelled}]
+""",
+    ],
+)
+def test_a_scenario_answers_gates_and_passes_those_that_it_does_not_name(world: World, told: str) -> None:
+    world.write("campaign.yaml", GATED)
+    assert messages(played(world, told, ASKS)) == []

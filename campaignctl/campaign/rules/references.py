@@ -207,6 +207,11 @@ def endpoints_are_known(file: CampaignFile, known: Known) -> Iterator[Problem]:
 def files_exist(file: CampaignFile, known: Known) -> Iterator[Problem]:
     """C220, C221: bodies and attachments are inside the project, and bodies are of a known kind."""
     for path, step in placed_steps(file):
+        if isinstance(step, WebhookStep) and step.webhook.body:
+            trouble = known.read(step.webhook.body)
+            if isinstance(trouble, FileTrouble):
+                place = (*path, "webhook", "body")
+                yield file.problem("C220", place, trouble.message, trouble.hint, step=step.id)
         if not isinstance(step, EmailStep):
             continue
         bodies = paths_of(step.email)[: -len(step.email.attachments) or None]

@@ -8,13 +8,21 @@ from fractions import Fraction
 
 from campaignctl.campaign.condition import Condition
 from campaignctl.campaign.fields import Literal
+from campaignctl.campaign.steps.base import Gate
 
 
 @dataclass(frozen=True)
 class Deliver:
-    """Make one delivery by this channel for every member of the cohort."""
+    """
+    Make one delivery by this channel for every member of the cohort.
+
+    With *batch*, so many of them go in one request, and share its verdict. A
+    *gate* looks at them before they leave.
+    """
 
     channel: str
+    batch: int | None = None
+    gate: Gate | None = None
 
 
 @dataclass(frozen=True)
@@ -72,4 +80,11 @@ class Leave:
     """The cohort's members are done."""
 
 
-Effect = Deliver | Divide | Assign | Leave
+@dataclass(frozen=True)
+class Ask:
+    """Let another system decide who of the cohort goes on."""
+
+    gate: Gate
+
+
+Effect = Deliver | Divide | Assign | Leave | Ask

@@ -94,4 +94,4 @@ class EmailStep(StepBase):
     email: Email = Field(description="The message.")
 
     def effect(self) -> Deliver:
-        return Deliver("email")
+        return Deliver("email", gate=self.email.gate)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from campaignctl.campaign.fields import Model, Name, Rate, Share, Text, Window
 from campaignctl.campaign.steps.base import Gate, StepBase, VariantTest
+from campaignctl.campaign.steps.effects import Deliver
 
 
 class SmsVariant(Model):
@@ -36,3 +37,6 @@ class SmsStep(StepBase):
     """One text message to every contact."""
 
     sms: Sms = Field(description="The message.")
+
+    def effect(self) -> Deliver:
+        return Deliver("sms", gate=self.sms.gate)

@@ -16,7 +16,7 @@ from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.members import on_turn
 from campaignctl.store.tables import campaigns, deliveries, members, steps, ways
 
-_SENDING_VERBS: Final = ("email", "sms")
+_WITH_DELIVERIES: Final = ("email", "sms", "webhook")
 
 
 def cohorts_add_up(ledger: SqlLedger) -> Iterator[str]:
@@ -54,7 +54,7 @@ def _differences(ledger: SqlLedger, cohort: Cohort) -> Iterator[str]:
     these = deliveries.c.step_id == cohort.step.id
     known = deliveries.c.state.in_([state.value for state in DeliveryState])
     counted = ask(select(func.count()).select_from(deliveries).where(these, known)) or 0
-    if cohort.step.cohort is None or cohort.step.verb not in _SENDING_VERBS:
+    if cohort.step.cohort is None or cohort.step.verb not in _WITH_DELIVERIES:
         if counted:
             yield f"{name} has {counted} deliveries, and has sent nothing yet"
     elif counted != cohort.step.cohort:

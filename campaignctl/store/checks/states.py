@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
-from campaignctl.flow.states import CampaignState, DeliveryState, StepState
+from campaignctl.flow.states import CampaignState, DeliveryState, GateState, StepState
+from campaignctl.ports import FOR_GATE
 from campaignctl.store.ledger import SqlLedger
-from campaignctl.store.tables import campaigns, deliveries, steps
+from campaignctl.store.tables import campaigns, deliveries, gates, steps
 
 # What must not be, with the words that say so.
 _Wrong = tuple[str, ColumnElement[bool]]
@@ -40,6 +41,17 @@ _WILL_BE_TRIED: Final = deliveries.c.next_attempt_at.is_not(None)
 _IS_HELD_BY_DAEMON: Final = deliveries.c.epoch.is_not(None)
 _IS_ON_ITS_WAY: Final = deliveries.c.state == DeliveryState.SENDING.value
 
+_HAS_OPEN_GATE: Final = (
+    select(gates.c.id)
+    .where(
+        gates.c.step_id == steps.c.id,
+        gates.c.is_holding,
+        _is(gates.c.state, *(state for state in GateState if state.is_open)),
+    )
+    .correlate(steps)
+    .exists()
+)
+
 _NOT_FINAL: Final[tuple[_Wrong, ...]] = (
     ("{state} is final, and it would be tried again", and_(_IS_FINAL, _WILL_BE_TRIED)),
     ("{state} is final, and a daemon holds it", and_(_IS_FINAL, _IS_HELD_BY_DAEMON)),
@@ -51,6 +63,18 @@ _NOT_FINAL: Final[tuple[_Wrong, ...]] = (
             deliveries.c.state == DeliveryState.QUEUED.value,
             deliveries.c.attempts == 0,
         ),
+    ),
+    (
+        "{state}, although no gate holds it",
+        and_(
+            deliveries.c.state == DeliveryState.HELD.value,
+            campaigns.c.state != CampaignState.STOPPED.value,
+            ~_HAS_OPEN_GATE,
+        ),
+    ),
+    (
+        "{state}, and it would be tried",
+        and_(deliveries.c.state == DeliveryState.HELD.value, _WILL_BE_TRIED),
     ),
     (
         "{state}, although the campaign was stopped",
@@ -93,6 +117,18 @@ _NOT_FITTING: Final[tuple[_Wrong, ...]] = (
     (
         "is {state}, and has no time",
         and_(steps.c.state == StepState.SCHEDULED.value, steps.c.effective_at.is_(None)),
+    ),
+    (
+        "is held for a gate, and none is open",
+        and_(steps.c.state == StepState.HELD.value, steps.c.reason == FOR_GATE, ~_HAS_OPEN_GATE),
+    ),
+    (
+        "is {state}, and its gate is open",
+        and_(
+            _HAS_OPEN_GATE,
+            or_(steps.c.state != StepState.HELD.value, steps.c.reason != FOR_GATE),
+            campaigns.c.state != CampaignState.STOPPED.value,
+        ),
     ),
     ("has begun, and its cohort is not known", and_(steps.c.started_at.is_not(None), steps.c.cohort.is_(None))),
 )

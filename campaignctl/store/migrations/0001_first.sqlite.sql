@@ -240,3 +240,40 @@ CREATE TABLE tokens (
     PRIMARY KEY (id)
 )
  WITHOUT ROWID;
+
+CREATE TABLE batches (
+    step_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    first_contact INTEGER NOT NULL,
+    last_contact INTEGER NOT NULL,
+    PRIMARY KEY (step_id, first_contact),
+    FOREIGN KEY(step_id) REFERENCES steps (id)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE gates (
+    id INTEGER NOT NULL,
+    step_id INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    endpoint TEXT NOT NULL,
+    is_holding BOOLEAN NOT NULL,
+    on_timeout TEXT NOT NULL,
+    state TEXT NOT NULL,
+    contacts INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    opened_at BIGINT NOT NULL,
+    expires_at BIGINT,
+    attempts INTEGER NOT NULL,
+    next_attempt_at BIGINT,
+    asked_at BIGINT,
+    said TEXT,
+    closed_at BIGINT,
+    closed_by TEXT,
+    answer TEXT,
+    rejected INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (step_id),
+    CONSTRAINT state_is_known CHECK (state IN ('requested', 'asked', 'answered', 'released', 'rejected', 'timed_out', 'cancelled')),
+    FOREIGN KEY(step_id) REFERENCES steps (id)
+);

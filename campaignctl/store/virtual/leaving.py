@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, insert, literal, or_, select
 
@@ -20,6 +20,8 @@ from campaignctl.store.reasons import address_of, has_no_address, is_suppressed,
 from campaignctl.store.tables import deliveries, members, suppressions
 from campaignctl.store.virtual.tables import unmade
 from campaignctl.store.virtual.unmade import has_no_delivery
+
+_UNMADE: Final = "render_error"
 
 
 @dataclass(frozen=True)
@@ -139,10 +141,11 @@ class LeavingStatements(SqlLedger):
         found = (
             select(members.c.contact_id)
             .join(contacts.table, contacts.table.c.id == members.c.contact_id)
-            .outerjoin(suppressions, is_suppressed(address_of(cohort.version, contacts)))
             .where(*in_cohort(cohort), members.c.contact_id > part.after)
             .order_by(members.c.contact_id)
         )
+        if cohort.step.verb == "email":
+            found = found.outerjoin(suppressions, is_suppressed(address_of(cohort.version, contacts)))
         if not part.all_made:
             found = found.outerjoin(unmade, is_unmade)
         if not part.is_first:
@@ -153,12 +156,12 @@ class LeavingStatements(SqlLedger):
 
     def _reason(self, part: Part) -> ColumnElement[str]:
         """Why a member is not written to, in the order in which the delivery loop asks; empty for the others."""
-        version = part.cohort.version
+        version, verb = part.cohort.version, part.cohort.step.verb
         contacts = self.contact_list(part.cohort.campaign)
-        reasons = [
-            has_no_address(version, contacts),
-            *([] if part.all_made else [(unmade.c.contact_id.is_not(None), "render_error")]),
-            *reasons_to_skip(version, contacts, part.now),
+        reasons: list[tuple[ColumnElement[bool], Any]] = [
+            *([] if verb == "webhook" else [has_no_address(version, contacts, verb)]),
+            *([] if part.all_made else [(unmade.c.contact_id.is_not(None), func.coalesce(unmade.c.reason, _UNMADE))]),
+            *reasons_to_skip(version, contacts, part.now, verb),
         ]
         if part.cap is not None:
             recent = (
@@ -172,4 +175,4 @@ class LeavingStatements(SqlLedger):
                 .scalar_subquery()
             )
             reasons.append((recent >= part.cap.messages, "frequency_cap"))
-        return case(*reasons, else_="")
+        return case(*reasons, else_="") if reasons else literal("")

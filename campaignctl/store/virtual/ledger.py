@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,17 +10,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from campaignctl.campaign.fields import Literal
+from campaignctl.campaign.steps.base import Gate
+from campaignctl.campaign.steps.union import SENDING_VERBS
 from campaignctl.flow.states import CampaignState, DeliveryState, StepState
-from campaignctl.ports import Cohort, LiveCampaign, LiveStep
+from campaignctl.message.gate_values import assumed_values
+from campaignctl.ports import FOR_GATE, Cohort, LiveCampaign, LiveStep
 from campaignctl.store.claims import Prepared
 from campaignctl.store.database import Database
 from campaignctl.store.instants import instant
 from campaignctl.store.ledger import SqlStore
 from campaignctl.store.lists import KEY_COLUMN, ContactList
-from campaignctl.store.tables import campaigns, deliveries
+from campaignctl.store.members import in_cohort
+from campaignctl.store.tables import campaigns, deliveries, gates, members, steps
 from campaignctl.store.virtual.leaving import LeavingStatements
 from campaignctl.store.virtual.reactions import ReactionStatements
 from campaignctl.store.virtual.tables import metadata, unmade
@@ -34,7 +39,7 @@ class Progress:
     """What is going on: the steps whose messages are leaving, each with the instant at which it goes on."""
 
     next_at: dict[int, datetime] = field(default_factory=dict)
-    knows_addresses: bool = False  # until a step may change them
+    knows_addresses: str = ""  # of which verb; until a step may change them
 
 
 @dataclass
@@ -66,23 +71,54 @@ class VirtualLedger(UnmadeStatements, ReactionStatements, LeavingStatements):
             .where(campaigns.c.id != campaign.id, campaigns.c.state == CampaignState.ACTIVE.value)
             .values(state=CampaignState.PAUSED.value)
         )
-        waiting = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.SENDING)
+        self._pass_gates(campaign)
+        waiting = (DeliveryState.QUEUED, DeliveryState.HELD, DeliveryState.DEFERRED, DeliveryState.SENDING)
         self.connection.execute(
             delete(deliveries).where(
-                deliveries.c.step_id.in_([step.id for step in campaign.steps if step.state is StepState.RUNNING]),
+                deliveries.c.step_id.in_([step.id for step in campaign.steps if _is_at_work(step)]),
                 deliveries.c.state.in_([state.value for state in waiting]),
             )
         )
 
+    def _pass_gates(self, campaign: LiveCampaign) -> None:
+        """What a gate holds goes on at once, as everybody does at the gates to come."""
+        for gate in self.open_gates(campaign):
+            self._assume_answer(self.gate_cohort(gate))
+        self.connection.execute(delete(gates))
+        held = [step.id for step in campaign.steps if step.state is StepState.HELD and step.reason == FOR_GATE]
+        self.connection.execute(
+            update(steps).where(steps.c.id.in_(held)).values(state=StepState.RUNNING.value, reason=None)
+        )
+
     def steps_at_work(self, name: str) -> list[LiveStep]:
         """The steps of a campaign that had begun to send, and have not ended."""
-        return [step for step in self.known_campaign(name).steps if step.state is StepState.RUNNING]
+        return [
+            step
+            for step in self.known_campaign(name).steps
+            if step.state is StepState.RUNNING and step.verb in SENDING_VERBS
+        ]
 
     # what the engine asks
 
-    def queue_deliveries(self, cohort: Cohort, now: datetime) -> None:
+    def queue_deliveries(self, cohort: Cohort, now: datetime, batch: int | None = None) -> None:  # noqa: ARG002 # who shares a request makes no difference here
         """The step's messages leave from now on."""
         self.progress.next_at[cohort.step.id] = now
+
+    def hold_deliveries(self, cohort: Cohort, now: datetime) -> None:
+        """A gate lets everybody go on at once."""
+        self.queue_deliveries(cohort, now)
+
+    def open_gate(self, cohort: Cohort, gate: Gate, now: datetime) -> bool:  # noqa: ARG002 # nobody is asked
+        """Nobody is asked in a simulation: everybody goes on."""
+        self._assume_answer(cohort)
+        return False
+
+    def _assume_answer(self, cohort: Cohort) -> None:
+        """Every member has something for all that templates take of answers."""
+        assumed = assumed_values(cohort.version)
+        if assumed:
+            merged = func.json_patch(json.dumps(assumed), func.coalesce(members.c.gate, "{}"))
+            self.connection.execute(update(members).where(*in_cohort(cohort)).values(gate=merged))
 
     def next_attempts(self) -> dict[int, datetime]:
         """The steps whose messages are leaving, and when each goes on."""
@@ -109,9 +145,10 @@ class VirtualLedger(UnmadeStatements, ReactionStatements, LeavingStatements):
 
     def _attributes_changed(self, cohort: Cohort, names: Iterable[str]) -> None:
         self._list = None
-        email = (cohort.version.content.contacts.email or "").lower()
-        if email in (name.lower() for name in names):
-            self.progress.knows_addresses = False
+        contacts = cohort.version.content.contacts
+        addresses = {(each or "").lower() for each in (contacts.email, contacts.phone)}
+        if addresses & {name.lower() for name in names}:
+            self.progress.knows_addresses = ""
 
     # what came of it
 
@@ -147,6 +184,10 @@ class VirtualLedger(UnmadeStatements, ReactionStatements, LeavingStatements):
             .limit(most)
         )
         return [(key, error or "") for key, error in rows]
+
+
+def _is_at_work(step: LiveStep) -> bool:
+    return step.state is StepState.RUNNING or (step.state is StepState.HELD and step.reason == FOR_GATE)
 
 
 class VirtualStore(SqlStore):

@@ -15,6 +15,7 @@ unmade = Table(
     Column("step_id", Integer),
     Column("contact_id", Integer),
     Column("error", Text),
+    Column("reason", Text),
     PrimaryKeyConstraint("step_id", "contact_id"),
     sqlite_with_rowid=False,
 )

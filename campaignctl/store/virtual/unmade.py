@@ -30,7 +30,7 @@ class UnmadeStatements(SqlLedger):
     def find_unusable_addresses(self, cohort: Cohort, is_address: Callable[[str], bool]) -> None:
         """Look at every address of the list, as it is now."""
         contacts = self.contact_list(cohort.campaign)
-        address = address_of(cohort.version, contacts)
+        address = address_of(cohort.version, contacts, cohort.step.verb)
         driver: Any = self.connection.connection.driver_connection
         driver.create_function("is_address", 1, lambda text: int(is_address(str(text))), deterministic=True)
         wrong = select(contacts.table.c.id).where(address.is_not(None), address != "", func.is_address(address) == 0)
@@ -93,21 +93,26 @@ class UnmadeStatements(SqlLedger):
         found = _waiting(cohort, contacts).where(members.c.contact_id.in_(first))
         return list(self._candidates(cohort, contacts, found, now))
 
-    def write_errors(self, cohort: Cohort, errors: Sequence[tuple[int, str]]) -> None:
-        """These contacts' messages cannot be made, and this is why."""
+    def write_errors(self, cohort: Cohort, errors: Sequence[tuple[int, str, str]]) -> None:
+        """These contacts' messages cannot be made, for this reason, and this is why."""
         if errors:
             written = insert_or_ignore(unmade)
             self.connection.execute(
-                written.on_conflict_do_update(set_={"error": written.excluded.error}),
-                [{"step_id": cohort.step.id, "contact_id": contact, "error": error} for contact, error in errors],
+                written.on_conflict_do_update(
+                    set_={"error": written.excluded.error, "reason": written.excluded.reason}
+                ),
+                [
+                    {"step_id": cohort.step.id, "contact_id": contact, "reason": reason, "error": error}
+                    for contact, reason, error in errors
+                ],
             )
 
     def _to_render(self, cohort: Cohort, contacts: ContactList, needed: Iterable[str] | None) -> Select[Any]:
-        address = address_of(cohort.version, contacts)
+        address = address_of(cohort.version, contacts, cohort.step.verb)
         is_marked = and_(unmade.c.step_id == cohort.step.id, unmade.c.contact_id == members.c.contact_id)
-        found = _waiting(cohort, contacts).where(
-            address.is_not(None), address != "", ~select(unmade.c.contact_id).where(is_marked).exists()
-        )
+        found = _waiting(cohort, contacts).where(~select(unmade.c.contact_id).where(is_marked).exists())
+        if cohort.step.verb != "webhook":
+            found = found.where(address.is_not(None), address != "")
         if needed is None:
             return found
         return found.where(or_(false(), *(_is_unusual(contacts, cohort, name) for name in needed)))
