@@ -229,6 +229,7 @@ _STEP_REASONS: Final = {
     "bounces": "too many of its first messages bounced",
     "complaints": "too many called it spam",
     "render_error": "a value cannot be filled in for one of its contacts",
+    "export_failed": "its file cannot be written",
     "stopped": "the campaign was stopped",
 }
 _DELIVERIES: Final[Mapping[tuple[DeliveryState, str | None], str]] = {

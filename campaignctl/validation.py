@@ -26,6 +26,7 @@ RULES: Final[Sequence[Rule]] = (
     references.list_is_known,
     references.conditions_fit,
     references.endpoints_are_known,
+    references.exports_go_somewhere,
     references.files_exist,
     references.messages_are_whole,
     messages_can_be_made,

@@ -133,7 +133,7 @@ steps:
   - {id: b, sms: {text: Hi}}
   - {id: c, webhook: {endpoint: crm}}
   - {id: d, gate: {endpoint: crm}}
-  - {id: e, export: {format: csv, to: a.csv}}
+  - {id: e, export: {format: csv, to: crm}}
 """
 
 

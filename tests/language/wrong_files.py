@@ -229,5 +229,6 @@ WRONG: dict[str, list[Wrong]] = {
     ],
     "C409": [Wrong(SHORT, body="{{ view_url }} {{ unsubscribe_url }} {{ postal_address }}")],
     "C410": [step("sms: {text: Hi}")],
+    "C412": [step("export: {format: meta, to: /tmp/a.csv}"), step("export: {format: csv, to: crn}")],
     "C411": [Wrong(SHORT, project=("lists:", "endpoints: {crm: {url: 'http://crm.example/'}}\nlists:"))],
 }
