@@ -254,6 +254,7 @@ _STEP_REASONS: Final = {
     "bounces": "too many of its first messages bounced",
     "complaints": "too many called it spam",
     "render_error": "a value cannot be filled in for one of its contacts",
+    "export_failed": "its file cannot be written",
     "stopped": "the campaign was stopped",
     "gate_timeout": "its gate had no answer in time",
 }

@@ -28,6 +28,7 @@ RULES: Final[Sequence[Rule]] = (
     references.conditions_fit,
     references.endpoints_are_known,
     gates.gates_can_be_asked,
+    references.exports_go_somewhere,
     references.files_exist,
     references.messages_are_whole,
     messages_can_be_made,

@@ -11,10 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from campaignctl.channels.exports import ExportFolder
 from campaignctl.channels.outbox import OutboxChannel
 from campaignctl.channels.smtp.settings import SmtpSettings
 from campaignctl.channels.unusable import UnusableChannel
 from campaignctl.clock import Clock
+from campaignctl.engine.carry_out import Outside
 from campaignctl.engine.daemon import Daemon
 from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.rules import SendingRules
@@ -267,7 +269,8 @@ def daemon_for(
         take_over(store, spill, epoch, rules.may_repeat, clock)
         try:
             dispatcher = Dispatcher(store, channels, epoch, rules, spill)
-            engine = Engine(store, dispatcher, signer_of(store, clock), endpoints)
+            outside = Outside(ExportFolder(project.folder), rules.sms.country)
+            engine = Engine(store, dispatcher, signer_of(store, clock), endpoints, outside)
             yield Daemon(engine, clock, show)
         finally:
             endpoints.close()

@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from campaignctl.campaign.when import When, zone_named
+from campaignctl.channels.exports import ExportFolder
 from campaignctl.clock import SetClock
 from campaignctl.contacts.event_file import import_events
 from campaignctl.contacts.importing import ImportReport
 from campaignctl.contacts.source import Source
 from campaignctl.demo import FastTime
+from campaignctl.engine.carry_out import Outside
 from campaignctl.engine.daemon import Daemon, Until
 from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.rules import SendingRules
@@ -158,7 +160,8 @@ class World:
         if self.endpoints is not None:
             signer = signer or signer_of(self.store, self.clock)
         dispatcher = Dispatcher(used, {"email": self.email, **self.channels}, epoch, rules, self.spill)
-        return Engine(used, dispatcher, signer, self.endpoints)
+        outside = Outside(ExportFolder(self.folder), rules.sms.country)
+        return Engine(used, dispatcher, signer, self.endpoints, outside)
 
     def run_until(self, wall: str, daemon: Daemon | None = None) -> None:
         """Let time pass to this moment, with a daemon at work."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
@@ -18,13 +19,32 @@ from campaignctl.campaign.steps.effects import (
     Divide,
     Effect,
     Leave,
+    Write,
 )
+from campaignctl.engine.exporting import export
 from campaignctl.engine.messages import Messages
 from campaignctl.message.values import ValueTemplates
-from campaignctl.ports import Cohort, Ledger
+from campaignctl.ports import Cohort, Exports, Ledger
 
 
-def carry_out(effect: Effect, cohort: Cohort, ledger: Ledger, messages: Messages, now: datetime) -> bool:
+class NoExports:
+    """Takes tables, and writes nothing: for simulations and trials."""
+
+    def write(self, path: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:  # noqa: ARG002 # nothing is written
+        return sum(1 for _ in rows)
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Where files go, and the country of numbers without a country code."""
+
+    exports: Exports = field(default_factory=NoExports)
+    country: str | None = None
+
+
+def carry_out(
+    effect: Effect, cohort: Cohort, ledger: Ledger, messages: Messages, outside: Outside, now: datetime
+) -> bool:
     """Do it, in the ledger's transaction; whether the step is finished with that."""
     match effect:
         case Deliver(gate=Gate(hold=True) as gate):
@@ -49,6 +69,8 @@ def carry_out(effect: Effect, cohort: Cohort, ledger: Ledger, messages: Messages
             _assign(attributes, cohort, ledger, messages)
         case Leave():
             ledger.end_members(cohort)
+        case Write():
+            export(effect, cohort, ledger, outside.exports, outside.country, now)
         case _:
             assert_never(effect)
     return True

@@ -61,14 +61,14 @@ class Dispatcher:
         lanes = self._begun(work, done)
         failure: StoreError | None = None
         ends_at: datetime | None = None
-        going = lanes
-        while going:
-            at = now()
+        patience = _PATIENCE if len(lanes) == 1 else _SHARED_PATIENCE
+        is_going = bool(lanes)
+        while is_going:
+            at, is_going = now(), False
             if ends_at is None and is_ending():
                 ends_at = at + _GRACE
-            patience = _PATIENCE if len(going) == 1 else _SHARED_PATIENCE
-            still_going = []
-            for lane in going:
+            # One that has nothing to do now may have in a moment: its rate lets it go on.
+            for lane in lanes:
                 outcomes, trouble = lane.proceed(
                     at,
                     done,
@@ -79,9 +79,7 @@ class Dispatcher:
                 failure = failure or trouble
                 lane.take_in(outcomes, now(), done)
                 # A round may have found nobody to write to; then the next ones are asked about.
-                if outcomes or lane.is_flying or lane.has_moved:
-                    still_going.append(lane)
-            going = still_going
+                is_going = is_going or bool(outcomes) or lane.is_flying or lane.has_moved
         if failure is not None:
             raise failure
         done.blocked_until = {step: at for lane in lanes for step, at in lane.blocked_until().items()}

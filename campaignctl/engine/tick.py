@@ -9,12 +9,13 @@ from typing import Final, Protocol
 
 from campaignctl.campaign.steps.union import RunnableStep
 from campaignctl.engine.breaker import is_complained_about
-from campaignctl.engine.carry_out import carry_out
+from campaignctl.engine.carry_out import Outside, carry_out
 from campaignctl.engine.gates import GateKeeper
 from campaignctl.engine.lane import Dispatched
 from campaignctl.engine.lateness import Late, verdict_on
 from campaignctl.engine.messages import Messages
 from campaignctl.engine.occurring import NOTHING_MISSING, Missing, make, missing
+from campaignctl.errors import ChannelError
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.flow.tree import Stop, stops
 from campaignctl.message.links import Signer
@@ -67,10 +68,11 @@ class _Due:
 
 
 class _CannotBeDoneError(Exception):
-    """A value that a step gives to contacts cannot be filled in for one of them: the transaction is taken back."""
+    """A value cannot be filled in for a contact, or a file not be written: the transaction is taken back."""
 
-    def __init__(self, due: _Due, failure: RenderError) -> None:
+    def __init__(self, due: _Due, failure: RenderError | ChannelError) -> None:
         super().__init__(str(failure))
+        self.reason = failure.reason if isinstance(failure, RenderError) else "export_failed"
         self.due = due
 
 
@@ -91,13 +93,20 @@ class Engine:
     """Runs campaigns: knows the store and the channel, and is told the time."""
 
     def __init__(
-        self, store: Store, dispatcher: Sending, signer: Signer | None = None, endpoints: GateEndpoints | None = None
+        self,
+        store: Store,
+        dispatcher: Sending,
+        signer: Signer | None = None,
+        endpoints: GateEndpoints | None = None,
+        outside: Outside | None = None,
     ) -> None:
         """
         *signer* makes the links of messages, where the project has an address for them.
 
-        Without *endpoints* send gates are opened, and nobody is asked.
+        Without *endpoints* send gates are opened, and nobody is asked; without
+        *outside* files are not written.
         """
+        self._outside = outside or Outside()
         self._store = store
         self._signer = signer
         self._dispatcher = dispatcher
@@ -197,8 +206,8 @@ class Engine:
         """Nothing of the step was done, and a person has to look: it can still be changed."""
         campaign, step = failure.due.campaign, failure.due.step
         with self._store.writing() as ledger:
-            if ledger.step_held(step, "render_error"):
-                detail = {"step": step.name, "reason": "render_error", "said": str(failure)}
+            if ledger.step_held(step, failure.reason):
+                detail = {"step": step.name, "reason": failure.reason, "said": str(failure)}
                 ledger.note("step_held", campaign, detail, now)
                 report.held.append(f"{campaign.name}/{step.name}")
 
@@ -236,8 +245,8 @@ class Engine:
         if not isinstance(runnable, RunnableStep):
             raise TypeError(f"`{step.verb}` was published, and this version cannot run it")
         try:
-            is_over = carry_out(runnable.effect(), cohort, ledger, messages, now)
-        except RenderError as failure:
+            is_over = carry_out(runnable.effect(), cohort, ledger, messages, self._outside, now)
+        except (RenderError, ChannelError) as failure:
             raise _CannotBeDoneError(due, failure) from failure
         report.started.append(named)
         if is_over:

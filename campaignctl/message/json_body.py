@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Any
 
 from markupsafe import Markup
 
@@ -91,6 +91,3 @@ def _refused(value: object) -> Any:
 
 def _no_number(word: str) -> Any:
     raise ValueError(word)
-
-
-EXAMPLE: Final = '{"id": "{{ contact.id }}"}'

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, literal, select, update
 
 from campaignctl.flow.states import DeliveryState
 from campaignctl.ports import Candidate, Cohort, LiveCampaign, LiveStep
 from campaignctl.store.candidates import CandidateReader
 from campaignctl.store.claims import MAY_BE_TRIED, ClaimStatements
 from campaignctl.store.instants import instant, stored
+from campaignctl.store.lists import ContactList
 from campaignctl.store.members import in_cohort
-from campaignctl.store.tables import batches, deliveries, events, members
+from campaignctl.store.reasons import address_of, is_suppressed, reasons_to_skip
+from campaignctl.store.suppressions import SMS
+from campaignctl.store.tables import batches, deliveries, events, members, suppressions
 
 # The store is not to be locked for longer than a tenth of a second.
 _CANCELLED_AT_ONCE: Final = 20_000
@@ -77,21 +80,45 @@ class DeliveryStatements(ClaimStatements):
     def cohort_contacts(self, cohort: Cohort) -> Iterator[Candidate]:
         """The contacts of a cohort, one after the other, in flat memory."""
         contacts = self.contact_list(cohort.campaign)
+        reader = CandidateReader(cohort, contacts)
+        return (reader.candidate(row) for row in self._rows_of(cohort, contacts, []))
+
+    def contacts_and_reasons(self, cohort: Cohort, now: datetime) -> Iterator[tuple[Candidate, str]]:
+        """The same, each with why nothing of this contact may be handed on; empty where it may."""
+        contacts = self.contact_list(cohort.campaign)
+        # A contact without an address may have a number.
+        reasons = [each for each in reasons_to_skip(cohort.version, contacts, now) if each[1] != "no_address"]
+        why = case(*reasons, else_="").label("why")
+        reader = CandidateReader(cohort, contacts)
+        for why_not, *row in self._rows_of(cohort, contacts, [why]):
+            yield reader.candidate(row), why_not
+
+    def suppressed_numbers(self) -> frozenset[str]:
+        """The phone numbers that must not be written to."""
+        return frozenset(self.connection.scalars(select(suppressions.c.address).where(suppressions.c.channel == SMS)))
+
+    def _rows_of(self, cohort: Cohort, contacts: ContactList, before: Sequence[ColumnElement[Any]]) -> Iterator[Any]:
+        """Rows for a `CandidateReader` behind the columns *before*, a thousand at a time."""
+        own = (members.c.data, members.c.gate) if cohort.version.has_values_of_members else ()
         statement = (
             select(
-                members.c.contact_id, literal(0).label("made_at"), literal(0).label("attempts"), *contacts.table.columns
+                *before,
+                members.c.contact_id,
+                literal(0).label("made_at"),
+                literal(0).label("attempts"),
+                *contacts.table.columns,
+                *own,
             )
             .join(contacts.table, contacts.table.c.id == members.c.contact_id)
             .where(*in_cohort(cohort))
             .order_by(members.c.contact_id)
         )
-        if cohort.version.has_values_of_members:
-            statement = statement.add_columns(members.c.data, members.c.gate)
-        reader, after = CandidateReader(cohort, contacts), 0
+        if before:
+            statement = statement.outerjoin(suppressions, is_suppressed(address_of(cohort.version, contacts)))
+        after = 0
         while rows := self.connection.execute(statement.where(members.c.contact_id > after).limit(1000)).all():
-            for row in rows:
-                yield reader.candidate(row)
-            after = rows[-1].contact_id
+            yield from rows
+            after = rows[-1][len(before)]
 
     def recover(self, epoch: int, may_repeat: bool, now: datetime) -> int:
         """

@@ -80,6 +80,9 @@ def _of_messages(
         key = "subject" if wanted.subject is not None else "contains"
         yield Disappointment(key, f"messages of `{name}`", "at least one", "none")
     for contact in got:
+        if campaign.step(name).verb != "email":
+            yield from _of_texts(wanted, f"the message of `{name}` to {contact}", stage.texts(campaign, name, contact))
+            continue
         message = message_from_bytes(stage.message(campaign, name, contact), policy=policy.default)
         assert isinstance(message, EmailMessage)
         whose = f"the message of `{name}` to {contact}"
@@ -89,6 +92,14 @@ def _of_messages(
         if wanted.contains is not None and not any(wanted.contains in body for body in bodies):
             shown = " ".join(bodies[0].split())[:60] if bodies else ""
             yield Disappointment("contains", whose, wanted.contains, f"{shown}…" if shown else "nothing")
+
+
+def _of_texts(wanted: Expectation, whose: str, texts: Sequence[str]) -> Iterator[Disappointment]:
+    """What is not e-mail has no subject."""
+    if wanted.subject is not None:
+        yield Disappointment("subject", f"the subject of {whose}", wanted.subject, "none")
+    if wanted.contains is not None and not any(wanted.contains in text for text in texts):
+        yield Disappointment("contains", whose, wanted.contains, f"{texts[0][:60]}…" if texts else "nothing")
 
 
 def _of_audience(wanted: AudienceExpectation, count: int) -> Iterator[Disappointment]:

@@ -197,6 +197,13 @@ class Stage:
         """The message of a step that a contact got."""
         return self.channel.messages[f"{campaign.name}/{step}/{contact}/{campaign.seed}"].content
 
+    def texts(self, campaign: LiveCampaign, step: str, contact: str) -> list[str]:
+        """What a contact can read of a step's text message, or what the requests say that may be about them."""
+        if campaign.step(step).verb == "sms":
+            return [json.loads(self.message(campaign, step, contact))["text"]]
+        start = f"{campaign.name}/{step}/"
+        return [each.content.decode() for key, each in self.channel.messages.items() if key.startswith(start)]
+
 
 @contextmanager
 def staged(project: Project, now: datetime, seed: str, answered: Collection[str] = ()) -> Iterator[Stage]:

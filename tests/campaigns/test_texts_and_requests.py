@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from campaignctl.channels.http.presets import webhook_request
 from campaignctl.channels.http.signing import verified
 from campaignctl.channels.outbox import OutboxChannel
 from campaignctl.flow.states import CampaignState
-from campaignctl.ports import Verdict
+from campaignctl.ports import Outcome, Outgoing, Verdict
 from campaignctl.store.suppressions import suppress
 
 HEAD = "campaign: sale\nlist: customers\nstarter: {segment: {attribute: id, exists: true}}\nsteps:\n"
@@ -334,6 +334,41 @@ def test_a_rate_counts_requests_and_not_the_contacts_in_them(shop: World) -> Non
     assert len(batches(shop)) == 2
     shop.run_until("2026-12-01 10:02:30")
     assert len(batches(shop)) == 3
+
+
+# --- side by side ---
+
+
+class HangingChannel(WrittenChannel):
+    """Holds the first message for seven seconds, while time passes."""
+
+    ends_at = None
+    message = None
+
+    def exchange(self, messages: Sequence[Outgoing], patience: timedelta | None = None) -> Sequence[Outcome]:
+        for message in messages:
+            self.message, self.in_flight = message, 1
+            self.ends_at = self.ends_at or self.clock.now() + timedelta(seconds=7)
+        self.clock.set_to(self.clock.now() + timedelta(milliseconds=10))
+        if self.message is None or self.ends_at is None or self.clock.now() < self.ends_at:
+            return []
+        held, self.message, self.in_flight = self.message, None, 0
+        return super().exchange([held])
+
+
+def test_letters_by_a_rate_go_on_while_an_endpoint_keeps_us_waiting(shop: World) -> None:
+    """A pass lasts five seconds, and the endpoint longer: letters wait for neither."""
+    hanging = HangingChannel(shop.clock, capacity=1)
+    shop.channels["webhook/crm"] = hanging
+    shop.publish(HEAD.replace("exists: true", "eq: c-1") + webhook())
+    shop.publish(
+        HEAD.replace("sale", "news")
+        + f"  - {{id: letter, at: {AT}, email: {{subject: Hi, body: hello.md, rate: 30/min}}}}\n"
+    )
+    shop.run_until("2026-12-01 10:00:20")
+    begun_at, told_at = shop.left_at[0], hanging.left_at[0]
+    assert told_at - begun_at > timedelta(seconds=6)
+    assert [round((at - begun_at).total_seconds()) for at in shop.left_at] == [0, 2, 4, 6, 8]
 
 
 # --- over the wire ---

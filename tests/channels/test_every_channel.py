@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 from channels.mail_server import MailServer
 from channels.messages import PATIENT, a_message, settings_for
+from channels.web_server import WebServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from campaignctl.channels.http.channel import HttpChannel
+from campaignctl.channels.http.endpoint import EndpointSettings
+from campaignctl.channels.http.exchange import HttpClient
+from campaignctl.channels.http.presets import webhook_request
 from campaignctl.channels.outbox import OutboxChannel
 from campaignctl.channels.smtp.channel import SmtpChannel
+from campaignctl.clock import SystemClock
 from campaignctl.ports import Channel, Outcome, Outgoing, Verdict
 
 CAPACITY = 3
@@ -54,8 +60,23 @@ def smtp(_folder: Path) -> Iterator[Carried]:
         channel.close()
 
 
+@contextmanager
+def http(_folder: Path) -> Iterator[Carried]:
+    with WebServer() as server:
+        endpoint = EndpointSettings("there", server.url, allow_private=True)
+        channel = HttpChannel(
+            lambda: HttpClient(allow_private=True, deadline=timedelta(seconds=30)),
+            webhook_request(endpoint),
+            SystemClock(),
+            is_idempotent=True,
+            connections=CAPACITY,
+        )
+        yield Carried(channel, lambda: [request.partition(b"\r\n\r\n")[2] for request in server.requests])
+        channel.close()
+
+
 Opened = Callable[[Path], AbstractContextManager[Carried]]
-every_channel = pytest.mark.parametrize("opened", [outbox, smtp])
+every_channel = pytest.mark.parametrize("opened", [outbox, smtp, http])
 
 
 def numbered(count: int) -> list[Outgoing]:

@@ -24,9 +24,9 @@ def outcome_of(status: int, **headers: str) -> Outcome:
     ("statuses", "verdict", "reason"),
     [
         ((200, 201, 202, 204, 299), Verdict.SENT, ""),
-        ((429, 503), Verdict.DEFERRED, "refused_for_now"),
-        ((500, 502, 504), Verdict.UNCERTAIN, "no_answer"),
-        ((400, 404, 422, 405, 410, 413, 501), Verdict.FAILED, "refused"),
+        ((408, 425, 429, 503), Verdict.DEFERRED, "refused_for_now"),
+        ((500, 502, 504, 520, 524), Verdict.UNCERTAIN, "no_answer"),
+        ((400, 404, 422, 405, 410, 413, 501, 505), Verdict.FAILED, "refused"),
         ((301, 302, 303, 307, 308), Verdict.FAILED, "redirected"),
         ((401, 403), Verdict.NOT_SENT, "auth_refused"),
     ],

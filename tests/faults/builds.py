@@ -27,9 +27,15 @@ class CursorAtFetch(SqlLedger):
     """Sabotaged: a delivery counts as sent as soon as it was fetched, as with a cursor over the contacts."""
 
     def claim(
-        self, cohort: Cohort, candidates: Sequence[Candidate], epoch: int, now: Any, cap: FrequencyCap | None = None
+        self,
+        cohort: Cohort,
+        candidates: Sequence[Candidate],
+        epoch: int,
+        now: Any,
+        cap: FrequencyCap | None = None,
+        addresses: Sequence[str] | None = None,
     ) -> list[Claim]:
-        claims = super().claim(cohort, candidates, epoch, now, cap)
+        claims = super().claim(cohort, candidates, epoch, now, cap, addresses)
         fetched = [one for one, claim in zip(candidates, claims, strict=True) if claim is Claim.GRANTED]
         sent = Result(DeliveryState.SENT)
         super().record([Finished(cohort.step.id, one.contact_id, "", epoch, sent, now) for one in fetched])

@@ -131,7 +131,7 @@ steps:
       track: {opens: true}
   - {id: b, sms: {text: Hi}}
   - {id: c, webhook: {endpoint: crm}}
-  - {id: e, export: {format: csv, to: a.csv}}
+  - {id: e, export: {format: csv, to: crm}}
 """
 
 

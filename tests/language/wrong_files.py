@@ -240,5 +240,6 @@ WRONG: dict[str, list[Wrong]] = {
         step("set: {code: '{{ gate.promo }}'}"),
     ],
     "C410": [step("sms: {text: Hi}")],
+    "C412": [step("export: {format: meta, to: /tmp/a.csv}"), step("export: {format: csv, to: crn}")],
     "C411": [Wrong(SHORT, project=("lists:", "endpoints: {crm: {url: 'http://crm.example/'}}\nlists:"))],
 }

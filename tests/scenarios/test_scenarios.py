@@ -244,3 +244,28 @@ expect: [{step: first, to: [], state: cancelled}]
 def test_a_scenario_answers_gates_and_passes_those_that_it_does_not_name(world: World, told: str) -> None:
     world.write("campaign.yaml", GATED)
     assert messages(played(world, told, ASKS)) == []
+
+
+def test_texts_and_requests_are_told_of_by_what_they_say(world: World) -> None:
+    world.write(
+        "campaign.yaml",
+        "campaign: sale\nlist: customers\nstarter: {segment: {attribute: id, exists: true}}\nsteps:\n"
+        "  - {id: text, at: 2026-12-01 10:00, sms: {text: 'Hi {{ contact.name }}'}}\n"
+        "  - {id: tell, at: 2026-12-01 10:05, webhook: {endpoint: crm, per: batch}}\n",
+    )
+    project = (world.folder / "campaignctl.yaml").read_text().replace("email: email", "phone: mobile")
+    world.write("campaignctl.yaml", project + "endpoints: {crm: {url: 'https://crm.example/'}}\n")
+    head = HEAD.replace("email: ada@example.org", 'mobile: "+33612345678"')
+    path = world.write(
+        "sale.test.yaml",
+        head + "    expect:\n"
+        "      - {step: text, to: [c-1], contains: Hi Ada}\n"
+        "      - {step: text, to: [c-1], contains: Hi Alan}\n"
+        "      - {step: text, to: [c-1], subject: Hi}\n"
+        '      - {step: tell, to: [c-1, c-2, c-3], contains: \'"id": "c-3"\'}\n',
+    )
+    result = run_file(path, world.project, lambda _name: True, lambda _result: None)
+    assert messages(result) == [
+        "the message of `text` to c-1: expected Hi Alan, actual Hi Ada…",
+        "the subject of the message of `text` to c-1: expected Hi, actual none",
+    ]

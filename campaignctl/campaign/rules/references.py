@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from campaignctl.campaign.attribute import AttributeType
@@ -15,6 +16,7 @@ from campaignctl.campaign.moments import instant_of
 from campaignctl.campaign.rules.known import Known, placed_steps
 from campaignctl.campaign.source import Path, Plain
 from campaignctl.campaign.steps.email import EmailStep
+from campaignctl.campaign.steps.export import ExportStep
 from campaignctl.campaign.steps.gate import GateStep
 from campaignctl.campaign.steps.set import SetStep
 from campaignctl.campaign.steps.sms import SmsStep
@@ -202,6 +204,20 @@ def endpoints_are_known(file: CampaignFile, known: Known) -> Iterator[Problem]:
                     did_you_mean(name, known.project.endpoints, "declare it below `endpoints:` in campaignctl.yaml"),
                     step=step.id,
                 )  # fmt: skip
+
+
+def exports_go_somewhere(file: CampaignFile, known: Known) -> Iterator[Problem]:
+    """C412: an export goes to a `.csv` file inside the project, or to an endpoint."""
+    for path, step in placed_steps(file):
+        if not isinstance(step, ExportStep) or step.export.to in known.project.endpoints:
+            continue
+        to = PurePosixPath(step.export.to)
+        if to.is_absolute() or ".." in to.parts or to.suffix != ".csv" or "\0" in step.export.to:
+            yield file.problem(
+                "C412", (*path, "export", "to"),
+                f"`{step.export.to}` is no `.csv` file inside the project, and no endpoint of it",
+                "write a path like `exports/audience.csv`: it begins at the project's folder", step=step.id,
+            )  # fmt: skip
 
 
 def files_exist(file: CampaignFile, known: Known) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal as Literal_
 
 from campaignctl.campaign.condition import Condition
 from campaignctl.campaign.fields import Literal
@@ -87,4 +88,12 @@ class Ask:
     gate: Gate
 
 
-Effect = Deliver | Divide | Assign | Leave | Ask
+@dataclass(frozen=True)
+class Write:
+    """Write the cohort to a file of the project, as this network takes it."""
+
+    network: Literal_["meta", "google", "tiktok", "csv"]
+    path: str
+
+
+Effect = Deliver | Divide | Assign | Leave | Ask | Write

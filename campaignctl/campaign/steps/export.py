@@ -8,6 +8,7 @@ from pydantic import Field
 
 from campaignctl.campaign.fields import Model, Text
 from campaignctl.campaign.steps.base import StepBase
+from campaignctl.campaign.steps.effects import Write
 
 
 class Export(Model):
@@ -21,3 +22,6 @@ class ExportStep(StepBase):
     """The contacts, for an ad network."""
 
     export: Export = Field(description="What is written where.")
+
+    def effect(self) -> Write:
+        return Write(self.export.format, self.export.to)

@@ -48,7 +48,7 @@ AnyStep = Annotated[
 ]
 
 # What this version's engine can carry out; the others are read and checked only.
-RunnableStep = EmailStep | SmsStep | WebhookStep | SetStep | SplitStep | GateStep | ExitStep
+RunnableStep = EmailStep | SmsStep | WebhookStep | SetStep | SplitStep | GateStep | ExportStep | ExitStep
 
 # A split's branches hold steps of every verb, so the name is filled in here.
 vars(split_module)["AnyStep"] = AnyStep

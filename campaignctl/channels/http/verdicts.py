@@ -10,8 +10,10 @@ from typing import Final
 from campaignctl.channels.http.exchange import HttpAnswer, HttpFailure
 from campaignctl.ports import Outcome, Verdict
 
-_FOR_NOW: Final = frozenset({429, 503})
-_NO_VERDICT: Final = frozenset({500, 502, 504})
+# 408 and 425 say that the request was not looked at, and is welcome again.
+_FOR_NOW: Final = frozenset({408, 425, 429, 503})
+# Of the others from 500 on nobody knows what the system behind has done: proxies have numbers of their own.
+_CANNOT: Final = frozenset({501, 505})
 _NOT_WELCOME: Final = frozenset({401, 403})
 _LONGEST_WAIT: Final = timedelta(days=1)
 _DETAIL: Final = 200
@@ -30,7 +32,7 @@ def verdict_on(key: str, answer: HttpAnswer | HttpFailure, now: datetime) -> Out
             return Outcome(key, Verdict.SENT, "", said)
         case status if status in _FOR_NOW:
             return Outcome(key, Verdict.DEFERRED, "refused_for_now", said, retry_at=retry_after(answer.headers, now))
-        case status if status in _NO_VERDICT:
+        case status if status >= 500 and status not in _CANNOT:
             return Outcome(key, Verdict.UNCERTAIN, "no_answer", said)
         case status if status in _NOT_WELCOME:
             return Outcome(key, Verdict.NOT_SENT, "auth_refused", said, blames_sender=True)
