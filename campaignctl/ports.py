@@ -50,6 +50,7 @@ class Outcome(NamedTuple):
     `detail` is what the other side said, for people, without line breaks.
     `is_hard_bounce` says that the address must not be written to again.
     `blames_sender` says that every further message would meet the same answer.
+    `retry_at` is from when on the other side wants to be asked again.
     """
 
     key: str
@@ -58,6 +59,7 @@ class Outcome(NamedTuple):
     detail: str = ""
     is_hard_bounce: bool = False
     blames_sender: bool = False
+    retry_at: datetime | None = None
 
 
 class Channel(Protocol):
