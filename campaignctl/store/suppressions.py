@@ -19,6 +19,7 @@ from campaignctl.store.instants import instant, stored
 from campaignctl.store.tables import suppressions
 
 EMAIL = "email"  # the channel of e-mail addresses
+SMS = "sms"  # the channel of phone numbers
 
 _ROWS_AT_ONCE = 5000
 
