@@ -16,7 +16,6 @@ from campaignctl.contacts.source import Source
 from campaignctl.demo import FastTime
 from campaignctl.engine.daemon import Daemon, Until
 from campaignctl.engine.dispatch import Dispatcher
-from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.message.links import Signer
 from campaignctl.ports import LiveCampaign, Outcome, Outgoing, Store, Verdict
@@ -28,7 +27,7 @@ from campaignctl.store.events import EventOutcome
 from campaignctl.store.ledger import SqlStore
 from campaignctl.store.spill import SpillFile
 from campaignctl.validation import Checked, check_file
-from campaignctl.wiring import return_path_of, take_over
+from campaignctl.wiring import sending_rules, take_over
 
 PROJECT = """
 project: shop
@@ -150,8 +149,7 @@ class World:
         """What a daemon runs."""
         epoch = self.store.begin_epoch("test", 1, self.clock.now())
         take_over(self.store, self.spill, epoch, may_repeat, self.clock)
-        return_path = return_path_of(self.project, self.store, self.clock)
-        rules = replace(SendingRules.of(self.project.project, return_path), may_repeat=may_repeat)
+        rules = replace(sending_rules(self.project, self.store, self.clock), may_repeat=may_repeat)
         used = store or self.store
         return Engine(used, Dispatcher(used, self.email, epoch, rules, self.spill), signer)
 

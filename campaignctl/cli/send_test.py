@@ -21,6 +21,7 @@ from campaignctl.cli.preview import said_with_its_code
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document
 from campaignctl.clock import SystemClock
+from campaignctl.dkim_key import signature_of
 from campaignctl.errors import WorkFailedError
 from campaignctl.ports import Verdict
 from campaignctl.publishing import frozen
@@ -56,7 +57,7 @@ def send_test_command(
         campaign, files = sound_campaign(file, opened, attributes_of(the_store))
         version = frozen(campaign, opened.project, files)
         with said_with_its_code(), the_store.reading() as ledger:
-            message = trial_message(ledger, version, step, to, contact, clock.now())
+            message = trial_message(ledger, version, step, to, contact, clock.now(), signature_of(opened))
     say(f"messages go to {where_messages_go(opened)}")
     channel = email_channel(opened)
     try:

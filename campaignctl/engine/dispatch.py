@@ -343,7 +343,8 @@ def _rendered(queue: StepQueue, candidate: Candidate, rules: SendingRules) -> Ou
         message = queue.messages.render(campaign, step, candidate)
     except RenderError as failure:
         return failure
-    sender = message.envelope_sender
+    sender, step_id = message.envelope_sender, queue.cohort.step.id
     if rules.return_path is not None:
-        sender = rules.return_path.of(queue.cohort.step.id, candidate.contact_id)
-    return Outgoing(key, sender, message.recipient, message.content)
+        sender = rules.return_path.of(step_id, candidate.contact_id)
+    content = rules.leaving(message.content, step_id, candidate.contact_id, candidate.made_at)
+    return Outgoing(key, sender, message.recipient, content)

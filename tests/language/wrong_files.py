@@ -58,6 +58,9 @@ def at(step: str, time: str) -> str:
 
 
 API = HEAD.replace("segment: {attribute: email, exists: true}", "api: {}")
+DKIM = "channels: {email: {dkim: {domain: %s, selector: c1, key: dkim.pem}}}\n"
+SMTP = "channels: {email: {smtp: 'smtp://mail.example'}}\n"
+SES = "public_url: https://m.example\nproviders: {ses: {topic: 'arn:aws:sns:eu-west-1:123456789012:events'}}\n"
 LOOP = ("french: {attribute: country, eq: FR}", "french: {segment: south}, south: {segment: french}")
 
 WRONG: dict[str, list[Wrong]] = {
@@ -228,4 +231,24 @@ WRONG: dict[str, list[Wrong]] = {
         Wrong(SHORT, project=("postal_address: 1 rue de la Paix, Paris\n", "")),
     ],
     "C409": [Wrong(SHORT, body="{{ view_url }} {{ unsubscribe_url }} {{ postal_address }}")],
+    "C420": [
+        Wrong(SHORT, project=("sender:", f"{DKIM % 'other.example'}sender:")),
+        short("Hi", "Hi, from: news@other.example", project=("sender:", f"{DKIM % 'shop.example'}sender:")),
+    ],
+    "C421": [
+        Wrong(SHORT, project=("sender:", "public_url: https://m.example\nproviders: {brevo: {token: x}}\nsender:")),
+        Wrong(
+            SHORT,
+            project=("sender:", DKIM.replace("dkim.pem", '"-----BEGIN PRIVATE KEY-----"') % "shop.example" + "sender:"),
+        ),
+    ],
+    "C422": [
+        Wrong(SHORT, project=("sender:", "public_url: https://m.example\nproviders: {ses: {topic: x}}\nsender:")),
+        Wrong(SHORT, project=("sender:", SES.replace("public_url: https://m.example\n", "") + "sender:")),
+    ],
+    "C423": [Wrong(SHORT, project=("sender:", f"{DKIM % 'shop.example'}{SES}sender:"))],
+    "C424": [
+        Wrong(SHORT, project=("sender:", f"{SMTP}sender:")),
+        Wrong(SHORT, project=("sender:", f"{SMTP}public_url: http://m.example\nsender:")),
+    ],
 }
