@@ -38,8 +38,8 @@ class ProviderEvent(NamedTuple):
 
     `mark` is the token that our message carried; without one nobody knows whose
     it is. `at` is None where the provider does not say. `is_hard` says of a
-    bounce that there is no such address. `phone` is who unsubscribed in a text
-    message that answers none of ours in particular.
+    bounce that there is no such address. `phone` is the number that a text
+    message went to, or came from, in its international form.
     """
 
     kind: Happened

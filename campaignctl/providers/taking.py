@@ -41,8 +41,15 @@ def take(store: SqlStore, keys: Opens, events: Sequence[ProviderEvent], now: dat
     Raises:
         StoreError: the store cannot be written now; nothing was brought in.
     """
-    phones = [event.phone for event in events if event.phone]
-    told = [one for event in events if not event.phone and (one := _told(event, keys)) is not None]
+    told: list[Told] = []
+    phones: list[str] = []
+    for event in events:
+        delivery = keys.opened(Purpose.EVENT, event.mark)
+        if delivery is not None:
+            told.append(_told(event, delivery))
+        elif event.phone and event.kind is Happened.UNSUBSCRIBE:
+            # Whoever answers STOP names no message, and wants no other one either.
+            phones.append(event.phone)
     unmatched = len(events) - len(phones) - len(told)
     if not phones and not told:
         return Taken(len(events), unmatched=unmatched)
@@ -52,9 +59,6 @@ def take(store: SqlStore, keys: Opens, events: Sequence[ProviderEvent], now: dat
     return Taken(len(events), taken.added, unmatched + taken.without_delivery, suppressed)
 
 
-def _told(event: ProviderEvent, keys: Opens) -> Told | None:
-    delivery = keys.opened(Purpose.EVENT, event.mark)
-    if delivery is None:
-        return None
+def _told(event: ProviderEvent, delivery: tuple[int, int]) -> Told:
     kind = None if event.kind is Happened.DELIVERED else EventKind(event.kind.value)
-    return Told(*delivery, kind, event.at, event.url, event.is_machine, event.is_hard)
+    return Told(*delivery, kind, event.at, event.url, event.is_machine, event.is_hard, event.phone)

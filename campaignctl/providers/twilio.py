@@ -99,12 +99,12 @@ def _says_stop(fields: Mapping[str, str]) -> bool:
 
 
 def _event(fields: Mapping[str, str], mark: str) -> ProviderEvent | None:
-    code = fields.get("ErrorCode", "")
+    code, phone = fields.get("ErrorCode", ""), fields.get("To", "")
     match fields.get("MessageStatus", ""):
         case "delivered" | "read":
-            return ProviderEvent(Happened.DELIVERED, None, mark)
+            return ProviderEvent(Happened.DELIVERED, None, mark, phone=phone)
         case "undelivered" | "failed" if code == _HAS_UNSUBSCRIBED:
-            return ProviderEvent(Happened.UNSUBSCRIBE, None, mark)
+            return ProviderEvent(Happened.UNSUBSCRIBE, None, mark, phone=phone)
         case "undelivered" | "failed":
-            return ProviderEvent(Happened.BOUNCE, None, mark, is_hard=code in _HARD)
+            return ProviderEvent(Happened.BOUNCE, None, mark, is_hard=code in _HARD, phone=phone)
     return None

@@ -23,7 +23,8 @@ class Told(NamedTuple):
     What happened with the message of a step to a contact.
 
     `kind` is None where the message arrived, and nothing more is known; `at`
-    is None where nobody says when.
+    is None where nobody says when. `phone` is the number that a text message
+    went to, in its international form: a list has it in any.
     """
 
     step_id: int
@@ -33,6 +34,7 @@ class Told(NamedTuple):
     url: str = ""
     is_machine: bool = False
     is_hard: bool = False
+    phone: str = ""
 
     @property
     def delivery(self) -> tuple[int, int]:
@@ -120,14 +122,15 @@ class ToldStatements(UncertainStatements):
         if reason is None:
             return False
         row = found[each.delivery]
+        if row.verb == "sms":
+            return bool(each.phone) and suppress(self.connection, SMS, each.phone, reason, now)
         campaign, contacts = self.known_campaign(row.campaign), known_list(self.connection, row.list)
-        named = self.version(campaign, campaign.version).content.contacts
-        channel, attribute = (SMS, named.phone) if row.verb == "sms" else (EMAIL, named.email)
+        attribute = self.version(campaign, campaign.version).content.contacts.email
         if attribute is None or contacts.attribute(attribute) is None:
             return False
         column = contacts.column(attribute)
         address = self.connection.scalar(select(column).where(contacts.table.c.id == each.contact_id))
-        return bool(address) and suppress(self.connection, channel, str(address), reason, now)
+        return bool(address) and suppress(self.connection, EMAIL, str(address), reason, now)
 
 
 def _row(each: Told, found: _Found) -> dict[str, object]:

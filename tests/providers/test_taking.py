@@ -178,6 +178,25 @@ def test_who_answers_stop_is_suppressed_for_text_messages_alone(sent: World) -> 
     assert suppressed(sent) == [("sms", "+33612345678", "unsubscribed")]
 
 
+@pytest.mark.parametrize("kind", [Happened.BOUNCE, Happened.DELIVERED])
+def test_other_news_of_other_text_messages_change_nothing(sent: World, kind: Happened) -> None:
+    other = ProviderEvent(kind, None, "", is_hard=True, phone="+33612345678")
+    assert bring(sent, other) == Taken(read=1, unmatched=1)
+    assert suppressed(sent) == []
+
+
+@pytest.mark.parametrize(("kind", "reason"), [(Happened.BOUNCE, "hard_bounce"), (Happened.UNSUBSCRIBE, "unsubscribed")])
+def test_a_number_that_takes_no_text_messages_is_suppressed_as_the_provider_writes_it(
+    sent: World, kind: Happened, reason: str
+) -> None:
+    """The contact's address of e-mail has done nothing."""
+    event = told(sent, kind, is_hard=True, phone="+33612345678")
+    with sent.store.writing() as ledger:
+        ledger.connection.execute(text("UPDATE steps SET verb = 'sms'"))
+    assert bring(sent, event) == Taken(read=1, added=1, newly_suppressed=1)
+    assert suppressed(sent) == [("sms", "+33612345678", reason)]
+
+
 def test_an_event_without_an_instant_counts_once_too(sent: World) -> None:
     event = told(sent, Happened.BOUNCE, at=None)
     assert [bring(sent, event).added, bring(sent, event).added] == [1, 0]
