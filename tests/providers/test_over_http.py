@@ -30,6 +30,7 @@ from world import PROJECT, World
 from campaignctl.project import ProjectFile, load_project
 from campaignctl.providers.request import ProviderRequest
 from campaignctl.store.database import sqlite_module
+from campaignctl.validation import check_project
 from campaignctl.web.application import application
 from campaignctl.web.service import Service
 from campaignctl.wiring import keys_of, signer_of
@@ -168,3 +169,16 @@ def test_a_mailgun_request_that_could_not_be_written_may_come_again(shop: World)
     request = from_mailgun({"event": "opened", "timestamp": NOW.timestamp()})
     assert [client.post("mailgun", request)[0], client.post("mailgun", request)[0]] == [200, 200]
     assert client.post("mailgun", request._replace(content=request.content + b" "))[0] == 401
+
+
+def test_a_project_whose_secrets_come_from_outside_has_no_problems(shop: World) -> None:
+    channel = (
+        "channels: {email: {smtp: 'smtp://mail.example', dkim: {domain: shop.example, selector: c1, key: k.pem}}}\n"
+    )
+    written = PROJECT + PROVIDERS.replace(f'  ses: {{topic: "{TOPIC}"}}\n', "") + channel
+    shop.write("campaignctl.yaml", written)
+    assert check_project(shop.project).problems == []
+    for name in ("postmark", "mailgun", "twilio", "generic"):
+        before, _, after = written.partition(f"  {name}:")
+        shop.write("campaignctl.yaml", f"{before}  {name}:{after.replace('${TOKEN}', TOKEN, 1)}")
+        assert [problem.code for problem in check_project(shop.project).problems] == ["C421"]

@@ -55,6 +55,10 @@ def providers() -> dict[str, tuple[Provider, ProviderRequest]]:
         "sendgrid": (SendGrid(SENDGRID_PUBLIC), from_sendgrid(OPEN)),
         "ses": (Ses(TOPIC, Outside()), from_ses("Open", "mark", **seen)),
         "ses, version 2": (Ses(TOPIC, Outside()), from_sns({"eventType": "Open", "mail": {}, **seen}, version="2")),
+        "ses, with a subject": (
+            Ses(TOPIC, Outside()),
+            from_sns({"eventType": "Open", "mail": {}, **seen}, Subject="Amazon SES Email Event Notification"),
+        ),
         "postmark": (Postmark(TOKEN), from_postmark("Open", "mark", ReceivedAt="2026-12-01T09:30:00Z")),
         "brevo": (Brevo(TOKEN), from_brevo({"event": "opened", "ts_event": int(NOW.timestamp())})),
         "mailgun": (Mailgun(TOKEN), from_mailgun(OPENED)),
