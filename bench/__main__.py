@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import cohorts, importing, machine, plans, sending, simulation, startup
+from bench import cohorts, importing, machine, plans, sending, signing, simulation, startup
 from bench.results import Section
 
 BENCHMARKS = {
@@ -25,6 +25,7 @@ BENCHMARKS = {
     "plans": plans.measure,
     "simulation": simulation.measure,
     "sending": sending.measure,
+    "signing": signing.measure,
 }
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")

@@ -16,6 +16,7 @@ from typing import Final
 from zoneinfo import TZPATH
 
 from campaignctl.diagnostics import Problem, Severity, listed
+from campaignctl.dkim_key import signature_of
 from campaignctl.errors import CampaignctlError
 from campaignctl.flow.states import CampaignState, DeliveryState, GateState, StepState
 from campaignctl.ports import FOR_GATE, LiveCampaign
@@ -71,6 +72,8 @@ def examine(
     yield from _variables(project)
     yield from _channel(project)
     yield from _endpoints(project)
+    yield from _signature(project)
+    yield from _providers(project)
     try:
         path = store_path(project, store)
     except CampaignctlError as failure:
@@ -174,6 +177,33 @@ def _endpoints(project: ProjectFile) -> Iterator[Finding]:
             yield Finding("endpoint", Result.OK, f"`{name}` leads where requests may go")
         else:
             yield Finding("endpoint", Result.FAIL, f"`{name}`: {trouble}", "mend it in campaignctl.yaml")
+
+
+def _signature(project: ProjectFile) -> Iterator[Finding]:
+    try:
+        if signature_of(project) is not None:
+            yield Finding("dkim", Result.OK, "the key that signs messages can be read")
+    except CampaignctlError as failure:
+        yield _failed("dkim", failure)
+
+
+def _providers(project: ProjectFile) -> Iterator[Finding]:
+    names = project.project.providers.names
+    if not names:
+        return
+    try:
+        from campaignctl.providers.configured import provider_of
+    except ImportError:
+        yield Finding("providers", Result.FAIL, "providers need the HTTP service", "install `campaignctl[serve]`")
+        return
+    for name in names:
+        try:
+            provider_of(name, project.project, fetch=lambda _: None)
+        except CampaignctlError as failure:
+            yield _failed("providers", failure)
+        else:
+            where = f"{(project.project.public_url or '').rstrip('/')}/hooks/{name}"
+            yield Finding("providers", Result.OK, f"{name} tells what happened at {where}")
 
 
 _HINTS: Final = {

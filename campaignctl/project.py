@@ -17,11 +17,13 @@ from campaignctl.campaign.fields import (
     BounceMailbox,
     Count,
     Country,
+    Domain,
     Duration,
     Flag,
     Model,
     Name,
     Rate,
+    Selector,
     Text,
     Window,
     complain,
@@ -32,6 +34,7 @@ from campaignctl.campaign.source import Path as Place
 from campaignctl.campaign.source import Plain, Source, Value, read_source
 from campaignctl.diagnostics import Problem
 from campaignctl.errors import UsageError
+from campaignctl.provider_settings import Providers
 
 PROJECT_FILE = "campaignctl.yaml"
 
@@ -46,6 +49,17 @@ class ListSettings(Model):
     phone: AttributeName | None = Field(None, description="The attribute with the phone number.", examples=["mobile"])
     timezone: AttributeName | None = Field(
         None, description="The attribute with the contact's time zone.", examples=["tz"]
+    )
+
+
+class Dkim(Model):
+    """How e-mail is signed."""
+
+    domain: Domain = Field(description="The domain that vouches for messages.", examples=["shop.example"])
+    selector: Selector = Field(description="The name of the key in DNS.", examples=["c1"])
+    key: Text = Field(
+        description="The private key, PEM: a file's path, or the key itself from the environment.",
+        examples=["${DKIM_KEY}"],
     )
 
 
@@ -67,6 +81,7 @@ class EmailChannel(Model):
         json_schema_extra={"minimum": 1, "maximum": 100},
     )
     rate: Rate | None = Field(None, description="At most so many messages a period.", examples=["200/s"])
+    dkim: Dkim | None = Field(None, description="Signs messages; not signed where left out.")
 
     @model_validator(mode="after")
     def _is_possible(self) -> EmailChannel:
@@ -184,6 +199,10 @@ class Project(Model):
         description="What carries messages; the outbox otherwise.",
     )
     endpoints: dict[Name, Endpoint] = Field({}, description="Named HTTP addresses.")
+    providers: Providers = Field(
+        Providers.model_construct(**dict.fromkeys(Providers.model_fields)),
+        description="Who tells what happened with messages.",
+    )
     send: Sending = Field(
         Sending.model_construct(guarantee="at_least_once", quiet_hours=None, frequency_cap=None),
         description="Rules for every message.",

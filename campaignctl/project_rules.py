@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -9,12 +10,24 @@ from urllib.parse import urlsplit
 
 from campaignctl.campaign.condition import Condition, SegmentCondition
 from campaignctl.campaign.rules.references import cycle_through, with_paths
-from campaignctl.campaign.source import Path
+from campaignctl.campaign.source import Path, Value
 from campaignctl.diagnostics import Problem, Severity, did_you_mean
 from campaignctl.message.address import parse_mailbox
+from campaignctl.message.alignment import is_aligned, unaligned
 from campaignctl.project import ProjectFile
 
 ProjectRule = Callable[[ProjectFile], Iterator[Problem]]
+
+_WARNING: Final = Severity.WARNING
+_TOPIC: Final = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?")
+_DKIM_KEY: Final = ("channels", "email", "dkim", "key")
+_SECRETS: Final = (
+    ("providers", "postmark", "token"),
+    ("providers", "mailgun", "signing_key"),
+    ("providers", "brevo", "token"),
+    ("providers", "twilio", "auth_token"),
+    ("providers", "generic", "secret"),
+)
 
 
 def segments_are_sound(file: ProjectFile) -> Iterator[Problem]:
@@ -83,6 +96,77 @@ def addresses_can_be_used(file: ProjectFile) -> Iterator[Problem]:
             yield file.problem("C152", path, f"`{url}` is no web address", "write it like `https://mail.shop.example`")
 
 
+def signatures_can_be_made(file: ProjectFile) -> Iterator[Problem]:
+    """C420: the domain that signs is that of the sender."""
+    project, email = file.project, file.project.channels.email
+    if email is None or email.dkim is None or project.sender is None:
+        return
+    try:
+        sender = parse_mailbox(project.sender).address
+    except ValueError:
+        return  # C402
+    if not is_aligned(sender, email.dkim.domain):
+        yield replace(file.problem("C420", ("sender",), *unaligned(sender, email.dkim.domain)), severity=_WARNING)
+
+
+def secrets_come_from_outside(file: ProjectFile) -> Iterator[Problem]:
+    """C421: keys and tokens are read from the environment."""
+    for path in (_DKIM_KEY, *_SECRETS):
+        written = _written(file, path)
+        if written and "${" not in written and (path != _DKIM_KEY or written.startswith("-----BEGIN")):
+            yield file.problem(
+                "C421", path, f"`{path[-1]}` is a secret, and stands in the file",
+                "put it into the environment, and write `${NAME}` here",
+            )  # fmt: skip
+
+
+def providers_can_be_heard(file: ProjectFile) -> Iterator[Problem]:
+    """C422, C423: what providers are known by, and what they need."""
+    providers, email = file.project.providers, file.project.channels.email
+    if providers.ses is not None:
+        topic = providers.ses.topic
+        if "${" not in topic and not _TOPIC.fullmatch(topic):
+            yield file.problem(
+                "C422", ("providers", "ses", "topic"), f"`{topic}` is no topic of Amazon SNS",
+                "write its ARN, like `arn:aws:sns:eu-west-1:123456789012:mail-events`",
+            )  # fmt: skip
+        if email is not None and email.dkim is not None:
+            told = file.problem(
+                "C423", ("channels", "email", "dkim"),
+                "the signature breaks, because Amazon SES writes Date and Message-ID anew",
+                "let Amazon SES sign (Easy DKIM), and take `dkim` out",
+            )  # fmt: skip
+            yield replace(told, severity=_WARNING)
+    if providers.names and file.project.public_url is None:
+        yield file.problem(
+            "C422", ("providers",), "providers need the address at which the service is reachable",
+            "add `public_url`",
+        )  # fmt: skip
+
+
+def contacts_can_leave_at_once(file: ProjectFile) -> Iterator[Problem]:
+    """C424: mail that leaves for real has a way to unsubscribe with one click, over https."""
+    email, url = file.project.channels.email, file.project.public_url
+    if email is None or email.smtp is None or "${" in (url or "") or (url or "").startswith("https://"):
+        return
+    told = file.problem(
+        "C424", ("channels", "email") if url is None else ("public_url",),
+        "messages have no way to unsubscribe with one click, which needs `public_url` over https",
+        "add `public_url`" if url is None else "write it with `https://`",
+    )  # fmt: skip
+    yield replace(told, severity=_WARNING)
+
+
+def _written(file: ProjectFile, path: Path) -> str:
+    """What the file itself has at *path*, before the environment is read; nothing where it has no text there."""
+    value: Value = file.source.value
+    for name in path:
+        if not isinstance(value, dict) or name not in value:
+            return ""
+        value = value[str(name)]
+    return value if isinstance(value, str) else ""
+
+
 def _is_web_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
@@ -96,4 +180,8 @@ PROJECT_RULES: Final[Sequence[ProjectRule]] = (
     endpoints_are_known,
     requests_are_encrypted,
     addresses_can_be_used,
+    signatures_can_be_made,
+    secrets_come_from_outside,
+    providers_can_be_heard,
+    contacts_can_leave_at_once,
 )

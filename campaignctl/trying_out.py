@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from campaignctl.campaign.version import Version
+from campaignctl.engine.rules import Signature
 from campaignctl.errors import RefusedError, UsageError
 from campaignctl.message.address import normal_address
 from campaignctl.message.phone import normal_phone
@@ -22,13 +23,20 @@ _HEADER: Final = b"X-Campaignctl-Test: yes\r\n"
 
 
 def trial_message(
-    ledger: SqlLedger, version: Version, step: str, to: str, contact: str | None, now: datetime
+    ledger: SqlLedger,
+    version: Version,
+    step: str,
+    to: str,
+    contact: str | None,
+    now: datetime,
+    signature: Signature | None = None,
 ) -> Outgoing:
     """
     The message of *step* as one contact would get it (any member, unless one is named), addressed to somebody else.
 
     It has a Message-ID of its own and a marked subject, and its links are
-    those of a preview: nobody is unsubscribed by a click.
+    those of a preview: nobody is unsubscribed by a click. With *signature* it
+    is signed as the others are.
 
     Raises:
         UsageError: *to* is no address.
@@ -45,7 +53,10 @@ def trial_message(
     key = contact or some_member(ledger, version, now)
     message = previewed(ledger, version, step, key, now, address=address, seed=secrets.token_hex(8))
     before, subject, after = message.content.partition(_SUBJECT)
-    return Outgoing(f"test/{step}/{key}", message.envelope_sender, address, _HEADER + before + subject + _MARK + after)
+    content = _HEADER + before + subject + _MARK + after
+    if signature is not None:
+        content = signature.on(content, now)
+    return Outgoing(f"test/{step}/{key}", message.envelope_sender, address, content)
 
 
 def trial_text(

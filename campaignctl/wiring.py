@@ -16,6 +16,7 @@ from campaignctl.channels.outbox import OutboxChannel
 from campaignctl.channels.smtp.settings import SmtpSettings
 from campaignctl.channels.unusable import UnusableChannel
 from campaignctl.clock import Clock
+from campaignctl.dkim_key import signature_of
 from campaignctl.engine.carry_out import Outside
 from campaignctl.engine.daemon import Daemon
 from campaignctl.engine.dispatch import Dispatcher
@@ -23,6 +24,7 @@ from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.errors import ChannelError, RefusedError, StoreError, WorkFailedError
 from campaignctl.message.links import KeyRing, Signer
+from campaignctl.message.marks import Marks
 from campaignctl.message.return_path import ReturnPath, ReturnPaths
 from campaignctl.ports import Channel
 from campaignctl.project import ProjectFile, unset_variable
@@ -250,6 +252,19 @@ def return_paths_of(project: ProjectFile, store: SqlStore) -> ReturnPaths:
     return ReturnPaths(project.project.bounces, keys_of(store))
 
 
+def sending_rules(project: ProjectFile, store: SqlStore, clock: Clock) -> SendingRules:
+    """
+    What the project says about sending, with what its store signs.
+
+    Raises:
+        ChannelError: the key that signs messages cannot be had.
+    """
+    providers = project.project.providers.names
+    marks = Marks(providers, signer_of(store, clock)) if providers else None
+    return_path = return_path_of(project, store, clock)
+    return SendingRules.of(project.project, return_path, marks, signature_of(project))
+
+
 @contextmanager
 def daemon_for(
     store: SqlStore, path: Path, project: ProjectFile, clock: Clock, show: Callable[[TickReport], None]
@@ -263,7 +278,7 @@ def daemon_for(
     """
     with alone_on(path):
         channels, endpoints = all_channels(project, clock), gate_endpoints(project)
-        rules = SendingRules.of(project.project, return_path_of(project, store, clock))
+        rules = sending_rules(project, store, clock)
         epoch = store.begin_epoch(socket.gethostname(), os.getpid(), clock.now())
         spill = SpillFile(path.with_name(path.name + ".spill"))
         take_over(store, spill, epoch, rules.may_repeat, clock)

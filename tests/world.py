@@ -18,7 +18,6 @@ from campaignctl.demo import FastTime
 from campaignctl.engine.carry_out import Outside
 from campaignctl.engine.daemon import Daemon, Until
 from campaignctl.engine.dispatch import Dispatcher
-from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.message.links import Signer
 from campaignctl.ports import Channel, GateEndpoints, LiveCampaign, Outcome, Outgoing, Store, Verdict
@@ -30,7 +29,7 @@ from campaignctl.store.events import EventOutcome
 from campaignctl.store.ledger import SqlStore
 from campaignctl.store.spill import SpillFile
 from campaignctl.validation import CheckedFile, check_file
-from campaignctl.wiring import return_path_of, signer_of, take_over
+from campaignctl.wiring import sending_rules, signer_of, take_over
 
 PROJECT = """
 project: shop
@@ -154,8 +153,7 @@ class World:
         """What a daemon runs."""
         epoch = self.store.begin_epoch("test", 1, self.clock.now())
         take_over(self.store, self.spill, epoch, may_repeat, self.clock)
-        return_path = return_path_of(self.project, self.store, self.clock)
-        rules = replace(SendingRules.of(self.project.project, return_path), may_repeat=may_repeat)
+        rules = replace(sending_rules(self.project, self.store, self.clock), may_repeat=may_repeat)
         used = store or self.store
         if self.endpoints is not None:
             signer = signer or signer_of(self.store, self.clock)

@@ -337,6 +337,12 @@ BounceMailbox = Annotated[
         pattern=_BOUNCE_MAILBOX,
     ),
 ]
+_DOMAIN = r"(?=.{1,253}$)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,63}"
+Domain = Annotated[str, *read_as(_matching(_DOMAIN), "a domain", "shop.example", pattern=_DOMAIN)]
+_SELECTOR = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?){0,3}"
+Selector = Annotated[
+    str, *read_as(_matching(_SELECTOR), "the name of a key in DNS", "c1", pattern=_SELECTOR, as_yaml=("integer",))
+]
 Window = Annotated[
     str,
     *read_as(

@@ -21,6 +21,7 @@ from campaignctl.cli.preview import said_with_its_code
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document
 from campaignctl.clock import SystemClock
+from campaignctl.dkim_key import signature_of
 from campaignctl.engine.rules import SendingRules
 from campaignctl.errors import WorkFailedError
 from campaignctl.ports import Verdict
@@ -62,7 +63,7 @@ def send_test_command(
                 rules = SendingRules.of(opened.project).sms
                 message = trial_text(ledger, version, step, to, contact, rules, clock.now())
             else:
-                message = trial_message(ledger, version, step, to, contact, clock.now())
+                message = trial_message(ledger, version, step, to, contact, clock.now(), signature_of(opened))
     if is_text(version, step):
         say(f"texts go to {where_texts_go(opened)}")
         channel = sms_channel(opened, clock)

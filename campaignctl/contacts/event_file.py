@@ -94,10 +94,16 @@ def events_in(source: Source) -> Iterator[Row]:
     _, text = open_text(source)
     text.reconfigure(newline="\n")
     with text, source.translated():
-        yield from _events(text)
+        yield from event_rows(text)
 
 
-def _events(lines: Iterable[str]) -> Iterator[Row]:
+def event_rows(lines: Iterable[str]) -> Iterator[Row]:
+    """
+    The events of lines, one each; empty lines are none.
+
+    Raises:
+        WorkFailedError: a line is no event.
+    """
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

@@ -33,7 +33,8 @@ def email_maker(cohort: Cohort, messages: Messages, rules: SendingRules) -> Make
         sender = message.envelope_sender
         if rules.return_path is not None:
             sender = rules.return_path.of(cohort.step.id, candidate.contact_id)
-        return Outgoing(key, sender, message.recipient, message.content)
+        content = rules.leaving(message.content, cohort.step.id, candidate.contact_id, candidate.made_at)
+        return Outgoing(key, sender, message.recipient, content)
 
     return made
 

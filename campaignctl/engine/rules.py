@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from campaignctl.flow.rates import FrequencyCap, Rate
 from campaignctl.flow.windows import Hours
+from campaignctl.message.marks import Marks
 from campaignctl.message.return_path import ReturnPath
 from campaignctl.message.text import ANY_SMS, SmsRules
 from campaignctl.project import Project
+
+
+class Signature(Protocol):
+    """Signs finished e-mail: a `message.dkim.DkimSignature`."""
+
+    def on(self, message: bytes, at: datetime) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -17,7 +26,8 @@ class SendingRules:
     Rules that hold for every message, read from the project file when the daemon starts.
 
     With *may_repeat* a message without a verdict is tried again. Without a
-    *return_path* reports go to the sender.
+    *return_path* reports go to the sender. With *marks* messages carry what
+    providers give back, and with a *signature* the domain vouches for them.
     """
 
     may_repeat: bool = True
@@ -25,6 +35,8 @@ class SendingRules:
     cap: FrequencyCap | None = None
     rate: Rate | None = None
     return_path: ReturnPath | None = None
+    marks: Marks | None = None
+    signature: Signature | None = None
     sms_rate: Rate | None = None
     sms: SmsRules = ANY_SMS
 
@@ -33,7 +45,13 @@ class SendingRules:
         return {"email": self.rate, "sms": self.sms_rate}.get(channel)
 
     @classmethod
-    def of(cls, project: Project, return_path: ReturnPath | None = None) -> SendingRules:
+    def of(
+        cls,
+        project: Project,
+        return_path: ReturnPath | None = None,
+        marks: Marks | None = None,
+        signature: Signature | None = None,
+    ) -> SendingRules:
         """The rules of a project."""
         send, email, sms = project.send, project.channels.email, project.channels.sms
         return cls(
@@ -46,4 +64,13 @@ class SendingRules:
             return_path=return_path,
             sms_rate=None if sms is None or sms.rate is None else Rate.parse(sms.rate),
             sms=ANY_SMS if sms is None else SmsRules(sms.from_, sms.country, sms.countries, sms.max_parts),
+            marks=marks,
+            signature=signature,
         )
+
+    def leaving(self, message: bytes, step_id: int, contact_id: int, made_at: datetime) -> bytes:
+        """A finished e-mail as it leaves: the same bytes at each attempt."""
+        if self.marks is not None:
+            message = self.marks.on(message, step_id, contact_id)
+        # Last, and over none of the marks: providers take them out.
+        return message if self.signature is None else self.signature.on(message, made_at)

@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     VIEW = "view"  # the message in a browser
     GATE = "gate"  # another system's answer
     RETURN_PATH = "return_path"  # the envelope sender
+    EVENT = "event"  # a provider's news of a message
 
 
 class Signer:

@@ -14,17 +14,19 @@ from campaignctl.campaign.steps.webhook import WebhookStep
 from campaignctl.campaign.version import file_ending
 from campaignctl.diagnostics import Problem, Severity, Span, did_you_mean, listed
 from campaignctl.message.address import parse_mailbox
+from campaignctl.message.alignment import is_aligned, unaligned
 from campaignctl.message.headers import may_be_set
 
 _ALWAYS_KNOWN = frozenset({"id", "email", "phone"})
 
 
 def messages_can_be_made(file: CampaignFile, known: Known) -> Iterator[Problem]:
-    """C401 to C410, for every message and request of the campaign."""
+    """C401 to C410 and C420, for every message and request of the campaign."""
     for path, step in placed_steps(file):
         if isinstance(step, EmailStep):
             here = (*path, "email")
             yield from _mailboxes(file, here, step.email, known, step.id)
+            yield from _signature(file, here, step.email, known, step.id)
             yield from _headers(file, here, step.email, step.id)
             yield from _written_here(file, here, step.email, known, step.id)
             yield from _bodies(file, here, step.email, known, step.id)
@@ -54,6 +56,16 @@ def _mailboxes(file: CampaignFile, path: Path, email: Email, known: Known, step:
             "C402", path, f"the sender `{known.project.sender}` in campaignctl.yaml is no mailbox",
             "write `sender: Shop <news@shop.example>` there", at_key=True, step=step,
         )  # fmt: skip
+
+
+def _signature(file: CampaignFile, path: Path, email: Email, known: Known, step: str) -> Iterator[Problem]:
+    channel = known.project.channels.email
+    if channel is None or channel.dkim is None or email.from_ is None or not _is_mailbox(email.from_):
+        return
+    sender, domain = parse_mailbox(email.from_).address, channel.dkim.domain
+    if not is_aligned(sender, domain):
+        message, hint = unaligned(sender, domain)
+        yield file.problem("C420", (*path, "from"), message, hint, severity=Severity.WARNING, step=step)
 
 
 def _is_mailbox(text: str) -> bool:

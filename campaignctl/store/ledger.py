@@ -17,11 +17,18 @@ from campaignctl.store.instants import stored
 from campaignctl.store.keys import KeyStatements
 from campaignctl.store.series import SeriesStatements
 from campaignctl.store.tables import daemons
+from campaignctl.store.told import ToldStatements
 from campaignctl.store.uncertain import UncertainStatements
 
 
 class SqlLedger(
-    GateDecisionStatements, EventStatements, UncertainStatements, KeyStatements, ApprovalStatements, SeriesStatements
+    GateDecisionStatements,
+    EventStatements,
+    ToldStatements,
+    UncertainStatements,
+    KeyStatements,
+    ApprovalStatements,
+    SeriesStatements,
 ):
     """All statements of the store, inside one transaction."""
 

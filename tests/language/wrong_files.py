@@ -58,6 +58,9 @@ def at(step: str, time: str) -> str:
 
 
 API = HEAD.replace("segment: {attribute: email, exists: true}", "api: {}")
+DKIM = "channels: {email: {dkim: {domain: %s, selector: c1, key: dkim.pem}}}\n"
+SMTP = "channels: {email: {smtp: 'smtp://mail.example'}}\n"
+SES = "public_url: https://m.example\nproviders: {ses: {topic: 'arn:aws:sns:eu-west-1:123456789012:events'}}\n"
 LOOP = ("french: {attribute: country, eq: FR}", "french: {segment: south}, south: {segment: french}")
 
 UNSIGNED = "public_url: https://mail.shop.example\nendpoints: {crm: {url: https://crm.example}}\ntimezone:"
@@ -242,4 +245,24 @@ WRONG: dict[str, list[Wrong]] = {
     "C410": [step("sms: {text: Hi}")],
     "C412": [step("export: {format: meta, to: /tmp/a.csv}"), step("export: {format: csv, to: crn}")],
     "C411": [Wrong(SHORT, project=("lists:", "endpoints: {crm: {url: 'http://crm.example/'}}\nlists:"))],
+    "C420": [
+        Wrong(SHORT, project=("sender:", f"{DKIM % 'other.example'}sender:")),
+        short("Hi", "Hi, from: news@other.example", project=("sender:", f"{DKIM % 'shop.example'}sender:")),
+    ],
+    "C421": [
+        Wrong(SHORT, project=("sender:", "public_url: https://m.example\nproviders: {brevo: {token: x}}\nsender:")),
+        Wrong(
+            SHORT,
+            project=("sender:", DKIM.replace("dkim.pem", '"-----BEGIN PRIVATE KEY-----"') % "shop.example" + "sender:"),
+        ),
+    ],
+    "C422": [
+        Wrong(SHORT, project=("sender:", "public_url: https://m.example\nproviders: {ses: {topic: x}}\nsender:")),
+        Wrong(SHORT, project=("sender:", SES.replace("public_url: https://m.example\n", "") + "sender:")),
+    ],
+    "C423": [Wrong(SHORT, project=("sender:", f"{DKIM % 'shop.example'}{SES}sender:"))],
+    "C424": [
+        Wrong(SHORT, project=("sender:", f"{SMTP}sender:")),
+        Wrong(SHORT, project=("sender:", f"{SMTP}public_url: http://m.example\nsender:")),
+    ],
 }
