@@ -8,13 +8,14 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 from zoneinfo import TZPATH
 
+from campaignctl.clock import utc_text
 from campaignctl.diagnostics import Problem, Severity, listed
 from campaignctl.dkim_key import signature_of
 from campaignctl.errors import CampaignctlError
@@ -271,26 +272,22 @@ def _clock(ledger: SqlLedger, now: datetime) -> Iterator[Finding]:
         yield Finding(
             "clock",
             Result.FAIL,
-            f"it is {_text(now)} here, and the journal has an entry of {_text(newest)}",
+            f"it is {utc_text(now)} here, and the journal has an entry of {utc_text(newest)}",
             "set the clock: until then steps are late, and rates stand still",
         )
     else:
-        yield Finding("clock", Result.OK, f"it is {_text(now)}, and nothing in the journal is later")
+        yield Finding("clock", Result.OK, f"it is {utc_text(now)}, and nothing in the journal is later")
     moved = [planned for planned in planned_times(ledger.connection) if not planned.means_the_same]
     for planned in moved:
         yield Finding(
             "zones",
             Result.WARN,
-            f"`{planned.campaign}/{planned.step}` runs at {_text(planned.at)}, which is no longer"
+            f"`{planned.campaign}/{planned.step}` runs at {utc_text(planned.at)}, which is no longer"
             f" {planned.wall_time:%Y-%m-%d %H:%M} in {planned.timezone}",
             "the rules of the zone have changed: plan the step anew if the local time matters",
         )
     if not moved:
         yield Finding("zones", Result.OK, "all steps to come are at their local times")
-
-
-def _text(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 # --- the work ---
@@ -340,7 +337,9 @@ def _gates(campaign: LiveCampaign, ledger: SqlLedger) -> Iterator[Finding]:
             yield Finding("gates", Result.WARN, what, f"see whether `{gate.endpoint}` answers")
         elif gate.is_holding:
             hint = f"or decide with `campaignctl gate release {campaign.name} {gate.step}`"
-            yield Finding("gates", Result.OK, f"{here} waits for `{gate.endpoint}` since {_text(gate.opened_at)}", hint)
+            yield Finding(
+                "gates", Result.OK, f"{here} waits for `{gate.endpoint}` since {utc_text(gate.opened_at)}", hint
+            )
 
 
 def _overdue(campaign: LiveCampaign, now: datetime) -> list[str]:

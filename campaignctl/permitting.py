@@ -52,7 +52,8 @@ def permitted(ledger: SqlLedger, version: Version, project: Project, now: dateti
     if live is None:
         if consent.extends:
             ledger.known_campaign(name)
-        known_list(ledger.connection, version.campaign.list_name)
+        if not version.starts_by_request:
+            known_list(ledger.connection, version.campaign.list_name)
         refuse_past(proposal.steps, version, now)
     elif live.state is CampaignState.STOPPED:
         raise RefusedError("P103", f"`{name}` was stopped, which is final", "publish it under another name")

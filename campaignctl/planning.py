@@ -21,7 +21,7 @@ from campaignctl.ports import LiveStep
 from campaignctl.project import Project
 from campaignctl.proposing import Proposal, needed_and_missing
 from campaignctl.store.ledger import SqlLedger
-from campaignctl.store.lists import ContactList, known_list
+from campaignctl.store.lists import ContactList, known_list, list_named
 from campaignctl.store.members import audience_of
 from campaignctl.store.shared import contacts_of, count_of, members_by_turn, shared
 
@@ -74,17 +74,22 @@ def planned(ledger: SqlLedger, proposal: Proposal, project: Project, now: dateti
         RefusedError: the list has no contacts.
     """
     version, live = proposal.version, proposal.live
-    contacts = known_list(ledger.connection, version.campaign.list_name)
+    starts_by_request = version.starts_by_request
+    find = list_named if starts_by_request else known_list
+    contacts = find(ledger.connection, version.campaign.list_name)
     taken: Mapping[Turn, int] = {}
     if live is not None and live.started_at is not None:
         audience = live.members or 0
         if any(step.verb == "split" and step.has_begun for step in live.steps):
             taken = members_by_turn(ledger.connection, live)
+    elif contacts is None:
+        audience = 0
     else:
         audience = count_of(ledger.connection, audience_of(version, contacts, now))
     timeline = tuple(_timeline(proposal, project, cohort_sizes(version.campaign, audience, taken)))
-    overlaps = tuple(_overlaps(ledger, proposal, timeline, project.nearness, contacts, now))
-    warnings = [] if audience else ["nobody takes part as things are"]
+    # Of a list that only a request will make, nobody gets anything else.
+    overlaps = () if contacts is None else tuple(_overlaps(ledger, proposal, timeline, project.nearness, contacts, now))
+    warnings = [] if audience or starts_by_request else ["nobody takes part as things are"]
     warnings += [
         f"publishing is refused: this version of campaignctl cannot run {what} ({where})"
         for where, what in needed_and_missing(version.campaign)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from campaignctl.campaign.model import ApiStarter, Campaign
+from campaignctl.campaign.model import Campaign
 from campaignctl.campaign.steps.email import EmailStep
 from campaignctl.campaign.steps.export import ExportStep
 from campaignctl.campaign.steps.sms import SmsStep
@@ -72,16 +72,20 @@ def proposed(
     What publishing *version* now would do; with *starts_now* its first step runs after the safety delay.
 
     Raises:
-        RefusedError: it needs what this version of the program cannot do.
+        RefusedError: `--now` is for one that starts by itself.
     """
-    if isinstance(version.campaign.starter, ApiStarter):
-        refuse_missing(version.campaign)
     live = ledger.campaign_named(version.name)
     if version.campaign.every is not None and starts_now:
         raise RefusedError(
             "P124",
             f"`--now` starts a campaign once, and `{version.name}` starts by its rule",
             "leave `--now` out",
+        )
+    if version.starts_by_request and starts_now:
+        raise RefusedError(
+            "P158",
+            f"`{version.name}` starts when a request comes, and not by `--now`",
+            "leave `--now` out, and see `campaignctl trigger`",
         )
     if live is None:
         return _creation(version, project.safety_delay, now, starts_now)
@@ -210,8 +214,6 @@ def refuse_missing(campaign: Campaign) -> None:
 
 def needed_and_missing(campaign: Campaign) -> Iterator[tuple[str, str]]:
     """What the campaign needs and this version of the program cannot do: where, and what."""
-    if isinstance(campaign.starter, ApiStarter):
-        yield "starter", "`api`"
     for step in every_step(campaign.steps):
         where = f"step `{step.id}`"
         if not isinstance(step, RunnableStep):

@@ -17,7 +17,7 @@ from campaignctl.project import Project
 from campaignctl.proposing import Action, Proposal
 from campaignctl.recurring import write_series
 from campaignctl.store.ledger import SqlLedger, SqlStore
-from campaignctl.store.lists import known_list
+from campaignctl.store.lists import ensure_list, known_list
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Publication:
     campaign: str
     version: int
     state: CampaignState
-    starts_at: datetime
+    starts_at: datetime | None
     is_delayed_by_safety: bool
     action: Action
     changes: tuple[Change, ...]
@@ -142,7 +142,7 @@ def write(
 ) -> None:
     """Make of the proposal what is published; a new campaign is in this *state*."""
     version, live = proposal.version, proposal.live
-    list_id = known_list(ledger.connection, version.campaign.list_name).id
+    list_id = _list_of(ledger, version)
     detail: dict[str, object] = {}
     if version.campaign.every is not None:
         earliest = proposal.earliest or now
@@ -152,14 +152,23 @@ def write(
     else:
         ledger.change_campaign(live, version, list_id, proposal.steps, proposal.retimed, actor, now)
     if live is None:
-        starts_at = proposal.steps[0].effective_at or now
-        detail["starts_at"] = starts_at.isoformat(timespec="seconds")
+        starts_at = proposal.steps[0].effective_at
+        if starts_at is not None:
+            detail["starts_at"] = starts_at.isoformat(timespec="seconds")
     else:
         detail["changes"] = [replace(change, asks_first=False).as_json() for change in proposal.changes]
     done = "extended" if proposal.action is Action.EXTEND else "published"
     if state is CampaignState.PENDING_APPROVAL:
         done = "proposed"
     ledger.note(done, ledger.known_campaign(version.name), detail, now, actor)
+
+
+def _list_of(ledger: SqlLedger, version: Version) -> int:
+    """The list of the campaign; one that starts by a request makes it, where no contact came before."""
+    name = version.campaign.list_name
+    if version.starts_by_request:
+        return ensure_list(ledger.connection, name, version.content.contacts.key).id
+    return known_list(ledger.connection, name).id
 
 
 def publication_of(proposal: Proposal, now: datetime) -> Publication:
@@ -173,7 +182,7 @@ def publication_of(proposal: Proposal, now: datetime) -> Publication:
         campaign=proposal.version.name,
         version=_number(proposal) + is_new,
         state=CampaignState.ACTIVE if is_active or live is None else live.state,
-        starts_at=starts_at or now,
+        starts_at=starts_at or (None if proposal.version.starts_by_request else now),
         is_delayed_by_safety=any(map(_is_delayed, given)),
         action=proposal.action,
         changes=proposal.changes,

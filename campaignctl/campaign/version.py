@@ -71,9 +71,14 @@ class Version:
         return starter.segment if own is None else AllCondition(all=[starter.segment, own])
 
     @property
+    def starts_by_request(self) -> bool:
+        """Whether a request brings its contacts and starts it."""
+        return isinstance(self.campaign.starter, ApiStarter)
+
+    @property
     def has_values_of_members(self) -> bool:
         """Whether members have values beside their contacts': what a request brought, or what a gate answered."""
-        return isinstance(self.campaign.starter, ApiStarter) or any(map(gate_of, every_step(self.campaign.steps)))
+        return self.starts_by_request or any(map(gate_of, every_step(self.campaign.steps)))
 
     def stored(self) -> str:
         """The content as canonical JSON."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from campaignctl.channels.http.exchange import HttpClient, HttpRequest
 from campaignctl.channels.http.signing import signed
 from campaignctl.channels.http.verdicts import verdict_on
+from campaignctl.clock import utc_text
 from campaignctl.ports import GateRequest, Outcome, Verdict
 from campaignctl.project import Endpoint, unset_variable
 
@@ -64,14 +65,10 @@ def body_of(request: GateRequest) -> bytes:
         "actions": request.actions,
         "download_url": request.download_url,
         "finish_url": request.finish_url,
-        "opened_at": _utc(gate.opened_at),
-        "expires_at": None if gate.expires_at is None else _utc(gate.expires_at),
+        "opened_at": utc_text(gate.opened_at),
+        "expires_at": utc_text(gate.expires_at),
     }
     return json.dumps(said, ensure_ascii=False).encode()
-
-
-def _utc(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _unusable(request: GateRequest, why: str) -> Outcome:

@@ -23,11 +23,16 @@ def attributes_in_store(project: ProjectFile, wanted: str | None) -> dict[str, d
 
 
 def attributes_of(store: SqlStore) -> dict[str, dict[str, AttributeType]]:
-    """The attributes of every list of an open store."""
+    """
+    The attributes of every list of an open store, as far as they are known.
+
+    A list with nothing but its key waits for the first request to bring them.
+    """
     from campaignctl.store.lists import all_lists
 
     with store.reading() as ledger:
         return {
             each.name: {name.lower(): attribute.type for name, attribute in each.attributes.items()}
             for each in all_lists(ledger.connection)
+            if len(each.attributes) > 1
         }

@@ -58,9 +58,8 @@ def demo_command(
         imported = world.import_list("customers", place / "contacts.csv")
         print(f"1. Imported {imported.added} contacts from contacts.csv")
         published = world.publish(place / "campaigns" / "spring-sale.yaml")
-        print(
-            f"2. Published `{published.campaign}`, which starts {wall_text(published.starts_at, zone)} (Europe/Paris)"
-        )
+        starts_at = published.starts_at or clock.now()
+        print(f"2. Published `{published.campaign}`, which starts {wall_text(starts_at, zone)} (Europe/Paris)")
         print("3. Two weeks pass:")
         world.run_until(EVENTS_ARRIVE, show)
         world.bring_events(place / "events.ndjson")

@@ -147,7 +147,10 @@ def _tell(done: Publication, version: Version) -> None:
         say(f"Next: campaignctl approve {name}")
         return
     match done.action:
-        case Action.CREATE:
+        case Action.CREATE if done.starts_at is None:
+            print(f"Published `{name}`, version {done.version}: it starts when a request brings its contacts.")
+            say(f"Next: campaignctl trigger {name} FILE, or POST /api/v1/campaigns/{name}/trigger")
+        case Action.CREATE if done.starts_at is not None:
             print(f"Published `{name}`, version {done.version}: it starts {local(done.starts_at, version)}.")
         case Action.EXTEND:
             print(f"Extended `{name}`, version {done.version}: it is active again.")

@@ -6,10 +6,11 @@ import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TextIO
 
 from campaignctl.cli.screen import Style, say, styled, visible
+from campaignctl.clock import utc_text as utc_text
 from campaignctl.diagnostics import Problem, Severity, by_place, has_errors
 
 # Words of the contract that stand out in tables.
@@ -44,16 +45,6 @@ def lines(rows: Iterable[Mapping[str, Any]]) -> None:
 
 def _as_json(value: object) -> str:
     return str(utc_text(value) if isinstance(value, datetime) else value)
-
-
-def utc_text(at: datetime | None) -> str | None:
-    """
-    An instant as JSON documents write it.
-
-    >>> utc_text(datetime(2026, 12, 1, 8, 0, tzinfo=UTC))
-    '2026-12-01T08:00:00Z'
-    """
-    return None if at is None else at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -41,6 +41,7 @@ COMMANDS = {
     "reject": Entry("reject", "Say no to it."),
     "skip": Entry("skip", "Leave out one start of a recurring campaign."),
     "run": Entry("run", "Run published campaigns."),
+    "trigger": Entry("trigger", "Start a campaign that waits for a request."),
     "serve": Entry("serve", "Run the HTTP service."),
     "list": Entry("list", "List the campaigns of the store."),
     "status": Entry("status", "Show where a campaign stands."),

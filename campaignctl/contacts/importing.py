@@ -129,7 +129,7 @@ def import_contacts(
     """
     started = time.perf_counter()
     wanted = Wanted(list_name, key, email, phone, normal_address, types or {})
-    with with_staging(database) as pinned, _no_collector():
+    with with_staging(database) as pinned, without_collector():
         with pinned.reading() as connection:
             known = list_named(connection, list_name)
             has_contacts = known is not None and contact_count(connection, known) > 0
@@ -141,7 +141,7 @@ def import_contacts(
             with pinned.reading() as connection:
                 intake.take_out_duplicates(connection)
         with pinned.writing() as connection:
-            contact_list, merged = _carry_over(connection, intake, wanted, known)
+            contact_list, merged = carry_over(connection, intake, wanted, known)
             if is_strict and intake.rejections.count:
                 # Only now all duplicates are known. The error takes back what was carried over.
                 raise RowsRejectedError(intake.refusal(time.perf_counter() - started))
@@ -152,7 +152,7 @@ def import_contacts(
 
 
 @contextmanager
-def _no_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Python's collector would walk millions of cells again and again, and none is in a cycle."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -197,7 +197,7 @@ class Intake:
 
     def take_out_duplicates(self, connection: Connection) -> None:
         """Of waiting rows with the same key keep the first, and reject the others."""
-        self.staging.take_out_duplicates(connection, self._key_place(), self.rejections.add)
+        self.staging.take_out_duplicates(connection, self.key_place, self.rejections.add)
         self.may_have_duplicates = False
 
     def has(self, name: str) -> bool:
@@ -212,7 +212,9 @@ class Intake:
                 "name a column so, or say another `key:` in the project file",
             )
 
-    def _key_place(self) -> int:
+    @property
+    def key_place(self) -> int:
+        """Which column is the key."""
         return next(place for place, column in enumerate(self.columns) if column.is_key)
 
     def _address_place(self) -> int | None:
@@ -260,11 +262,11 @@ class Intake:
             good = [place for place in range(len(lines)) if place not in faults]
             lines = [lines[place] for place in good]
             columns = [[cells[place] for place in good] for cells in columns]
-        self.staging.add(lines, columns, self._key_place(), self._address_place())
+        self.staging.add(lines, columns, self.key_place, self._address_place())
 
     def _reject(self, batch: Batch, faults: Faults) -> None:
         """Rows that are no records and rows with faults, in the order of the file."""
-        keys = batch.columns[self._key_place()]
+        keys = batch.columns[self.key_place]
         faulty = [RejectedRow(batch.lines[place], (keys[place] or "")[:80], *faults[place]) for place in faults]
         for row in sorted([*batch.rejected, *faulty], key=lambda row: row.line):
             self.rejections.add(row)
@@ -295,7 +297,7 @@ class Intake:
         return self._known is not None and self._known.attribute(name) is not None
 
 
-def _carry_over(
+def carry_over(
     connection: Connection, intake: Intake, wanted: Wanted, seen: ContactList | None
 ) -> tuple[ContactList, Merged]:
     """From the waiting rows to the list, which must still be as it was when the file was checked against it."""

@@ -26,6 +26,10 @@ class RecordColumns:
         self.text_columns: set[int] = set()
         self._places: dict[str, int] = {}
 
+    def expect(self, name: str) -> None:
+        """There is a column of this name, whatever the records bring."""
+        self._place(name, None)
+
     def batches(self, records: Iterator[Record]) -> Iterator[Batch]:
         while some := list(islice(records, rows_at_once(len(self.headers)))):
             yield self._batch(some)

@@ -216,7 +216,7 @@ class Engine:
         if campaign is None or campaign.state is not CampaignState.ACTIVE:
             return None
         running = self._version(campaign, campaign.version, ledger)
-        coming = ((step, _due_at(campaign, running.stops, step)) for step in campaign.steps)
+        coming = ((step, _due_at(campaign, running, step)) for step in campaign.steps)
         return next((_Due(campaign, step, running, at) for step, at in coming if at is not None and at <= now), None)
 
     def _begin(self, due: _Due, ledger: Ledger, now: datetime, report: TickReport) -> None:
@@ -322,7 +322,7 @@ class Engine:
                 for campaign in live
                 if campaign.state is CampaignState.ACTIVE
                 for step in campaign.steps
-                if (at := _due_at(campaign, self._version(campaign, campaign.version, ledger).stops, step)) is not None
+                if (at := _due_at(campaign, self._version(campaign, campaign.version, ledger), step)) is not None
             ]
         return min([*tried, *coming], default=None)
 
@@ -334,15 +334,18 @@ def _may_send(step: LiveStep) -> bool:
     )
 
 
-def _due_at(campaign: LiveCampaign, places: Mapping[str, Stop], step: LiveStep) -> datetime | None:
+def _due_at(campaign: LiveCampaign, running: _Running, step: LiveStep) -> datetime | None:
     """
     When a step to come could begin: at its time, or when the last step before it ended; None while one has not.
 
-    One that was skipped took no time.
+    One that was skipped took no time. Where a request brings the contacts,
+    nothing begins before it.
     """
+    if campaign.started_at is None and running.messages.version.starts_by_request:
+        return None
     if step.state is not StepState.SCHEDULED or step.effective_at is None:
         return None
-    before = [each for each in campaign.steps if each.name in places[step.name].before]
+    before = [each for each in campaign.steps if each.name in running.stops[step.name].before]
     if not all(each.state.is_final for each in before):
         return None
     return max([step.effective_at, *(each.finished_at for each in before if each.started_at and each.finished_at)])

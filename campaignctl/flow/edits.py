@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from campaignctl.campaign.condition import SegmentCondition, within_condition
+from campaignctl.campaign.model import SegmentStarter
 from campaignctl.campaign.steps.base import StepBase
 from campaignctl.campaign.steps.split import SegmentSplit, SplitStep
 from campaignctl.campaign.steps.union import every_step
@@ -125,7 +126,7 @@ class _Rules:
         ]
         if self._to_come:
             asked.append(self._file.content.project_segment)
-        if not self._standing.has_started:
+        if not self._standing.has_started and isinstance(self._file.campaign.starter, SegmentStarter):
             asked.append(self._file.audience)
         segments, found = self._file.content.segments, set[str]()
         while asked:

@@ -17,7 +17,7 @@ from campaignctl.clock import SetClock
 from campaignctl.contacts.event_file import Row, bring_in
 from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine
-from campaignctl.errors import WorkFailedError
+from campaignctl.errors import RefusedError, WorkFailedError
 from campaignctl.flow.pace import Meter
 from campaignctl.flow.states import CampaignState
 from campaignctl.message.links import Signer
@@ -119,6 +119,7 @@ def simulate(store: VirtualStore, version: Version, project: Project, settings: 
         WorkFailedError: a step cannot be carried out.
     """
     now, assumed, written = settings.now, settings.assumed, version.name
+    _refuse_what_waits(store, version)
     version = _once(store, version, now)
     name = version.name
     _publish(store, version, project.without_approval(), settings)
@@ -140,6 +141,16 @@ def simulate(store: VirtualStore, version: Version, project: Project, settings: 
         campaign = ledger.known_campaign(name)
         _refuse_what_cannot_be_done(ledger, campaign)
         return _outcome(ledger, campaign, now, check)
+
+
+def _refuse_what_waits(store: VirtualStore, version: Version) -> None:
+    """A campaign whose contacts only a request will bring has nobody to be simulated with."""
+    with store.reading() as ledger:
+        live = ledger.campaign_named(version.name)
+    if version.starts_by_request and (live is None or live.started_at is None):
+        raise RefusedError(
+            "P157", f"only a request brings the contacts of `{version.name}`", "see `campaignctl plan` for its times"
+        )
 
 
 def _once(store: VirtualStore, version: Version, now: datetime) -> Version:

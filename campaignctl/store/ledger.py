@@ -18,11 +18,13 @@ from campaignctl.store.keys import KeyStatements
 from campaignctl.store.series import SeriesStatements
 from campaignctl.store.tables import daemons
 from campaignctl.store.told import ToldStatements
+from campaignctl.store.triggers import TriggerStatements
 from campaignctl.store.uncertain import UncertainStatements
 
 
 class SqlLedger(
     GateDecisionStatements,
+    TriggerStatements,
     EventStatements,
     ToldStatements,
     UncertainStatements,

@@ -20,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    false,
     func,
     insert,
     literal,
@@ -31,6 +32,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from campaignctl.campaign.attribute import AttributeType
 from campaignctl.campaign.fields import Literal
+from campaignctl.campaign.model import SegmentStarter
 from campaignctl.campaign.steps.effects import ByCondition, ByEngagement, ByShare
 from campaignctl.campaign.version import Version
 from campaignctl.flow.shares import sizes
@@ -276,7 +278,9 @@ def circumstances(version: Version, now: datetime) -> Circumstances:
 
 
 def audience_of(version: Version, contacts: ContactList, now: datetime) -> Select[Any]:
-    """The ids of the contacts that take part if the campaign starts now."""
+    """The ids of the contacts that take part if the campaign starts now; nobody, where a request brings them."""
+    if not isinstance(version.campaign.starter, SegmentStarter):
+        return select(contacts.table.c.id).where(false())
     return select(contacts.table.c.id).where(matches(version.audience, contacts, circumstances(version, now)))
 
 

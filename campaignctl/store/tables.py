@@ -343,3 +343,15 @@ gates = Table(
     Column("changed", Integer, nullable=False),
     _one_of("state", GateState),
 )
+
+# Requests that started a campaign, each with the answer that it got.
+triggers = Table(
+    "triggers",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.id"), primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("idempotency_key", Text),
+    Column("sha256", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+)

@@ -14,14 +14,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from campaignctl.errors import CampaignctlError
-from campaignctl.web import gates, health, provider_events
+from campaignctl.web import gates, health, provider_events, triggers
 from campaignctl.web.access import Door
 from campaignctl.web.operations import Operation
 from campaignctl.web.problems import HttpProblem, not_found, problem_answer
 from campaignctl.web.service import Service
 
 # Every subject of the service.
-OPERATIONS: Final[tuple[Operation, ...]] = (*gates.OPERATIONS, *health.OPERATIONS, *provider_events.OPERATIONS)
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    *gates.OPERATIONS,
+    *health.OPERATIONS,
+    *provider_events.OPERATIONS,
+    *triggers.OPERATIONS,
+)
 
 # What holds for every answer. Pages of ours say for themselves what they may show.
 _HEADERS: Final = {

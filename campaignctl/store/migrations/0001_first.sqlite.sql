@@ -277,3 +277,14 @@ CREATE TABLE gates (
     CONSTRAINT state_is_known CHECK (state IN ('requested', 'asked', 'answered', 'released', 'rejected', 'timed_out', 'cancelled')),
     FOREIGN KEY(step_id) REFERENCES steps (id)
 );
+
+CREATE TABLE triggers (
+    campaign_id INTEGER NOT NULL,
+    at BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    idempotency_key TEXT,
+    sha256 TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    PRIMARY KEY (campaign_id),
+    FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+);

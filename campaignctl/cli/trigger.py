@@ -1,0 +1,87 @@
+"""`campaignctl trigger`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from campaignctl.cli.options import (
+    Format,
+    FormatOption,
+    ProjectOption,
+    StoreOption,
+    YesOption,
+    actor,
+    ask,
+    command_app,
+    opened_project,
+)
+from campaignctl.cli.screen import say
+from campaignctl.cli.show import document, table
+from campaignctl.clock import SystemClock
+from campaignctl.errors import UsageError
+from campaignctl.triggering import Request, RowsRefusedError, trigger
+from campaignctl.wiring import opened_store, store_path
+
+app = command_app()
+_PIECE = 256 * 1024
+
+
+@app.command()
+def trigger_command(
+    name: Annotated[str, typer.Argument(help="The campaign's name.")],
+    file: Annotated[Path, typer.Argument(help="The contacts, a JSON object a line; `-` reads standard input.")],
+    yes: YesOption = False,
+    format_: FormatOption = Format.TEXT,
+    project: ProjectOption = None,
+    store: StoreOption = None,
+) -> None:
+    """
+    Start a campaign that waits for a request, as the HTTP request would.
+
+    Each line is a contact: `{"id": "c-17", "properties": {"name": "Ada"},
+    "data": {"order": 42}}`. All of them take part, or nothing is started.
+
+    Example: campaignctl trigger order-thanks contacts.ndjson
+    """
+    opened = opened_project(project)
+    clock = SystemClock()
+    if not yes:
+        if str(file) == "-":
+            raise UsageError("U120", "standard input holds the contacts, so nobody can be asked", "add `--yes`")
+        ask(f"Start `{name}` with the contacts of {file}?", to="start it")
+    with opened_store(store_path(opened, store), clock) as the_store, _opened(file) as stream:
+        try:
+            done = trigger(the_store, Request(name, _pieces(stream), actor()), clock.now)
+        except RowsRefusedError as failure:
+            if format_ is Format.JSON:
+                document(ok=False, rejected=[vars(row) for row in failure.rows], rejected_count=failure.count)
+            else:
+                table(["line", "id", "reason", "detail"], [list(vars(row).values()) for row in failure.rows])
+            raise
+    if format_ is Format.JSON:
+        document(**done.answer)
+        return
+    answer = done.answer
+    print(f"Started `{name}` with {answer['members']} members.")
+    if answer["not_in_project_segment"]:
+        print(f"{answer['not_in_project_segment']} contacts are not in the project's segment, and take no part.")
+    say(f"Next: campaignctl status {name}")
+
+
+def _opened(file: Path) -> BinaryIO:
+    if str(file) == "-":
+        return sys.stdin.buffer
+    try:
+        return file.open("rb")
+    except OSError as failure:
+        raise UsageError("U121", f"`{file}` cannot be read: {failure.strerror}", "name a file of contacts") from failure
+
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    while piece := stream.read(_PIECE):
+        yield piece
