@@ -50,6 +50,9 @@ class ListSettings(Model):
     timezone: AttributeName | None = Field(
         None, description="The attribute with the contact's time zone.", examples=["tz"]
     )
+    language: AttributeName | None = Field(
+        None, description="The attribute with the language of the contact's pages, like `fr`.", examples=["lang"]
+    )
 
 
 class Dkim(Model):
@@ -180,7 +183,7 @@ class Project(Model):
     )
     public_url: Text | None = Field(
         None,
-        description="Where links in messages lead; nothing answers there in this version.",
+        description="Where the HTTP service is reachable from outside: links in messages lead there.",
         examples=["https://mail.shop.example"],
     )
     safety_delay: Duration = Field(

@@ -161,9 +161,7 @@ def _tell(done: Publication, version: Version) -> None:
     if done.is_delayed_by_safety:
         print("That is later than written: a step runs no sooner than the safety delay after its publication.")
     if version.content.public_url:
-        say(
-            f"Its messages link to {version.content.public_url}, where this version of campaignctl does not answer yet."
-        )
+        say(f"Its messages link to {version.content.public_url}: campaignctl serve has to answer there.")
     say(f"Next: campaignctl run, and campaignctl status {name}")
 
 

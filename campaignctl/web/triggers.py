@@ -69,12 +69,12 @@ class RejectedContact(Given):
 
 
 class RejectedContacts(Given):
-    """Why nothing was started: the first hundred rows that cannot be taken."""
+    """Why nothing was started: the first hundred rows that cannot be taken, where it is because of some."""
 
     version: int
     error: Error
-    rejected: list[RejectedContact]
-    rejected_count: int
+    rejected: list[RejectedContact] = Field([])
+    rejected_count: int = Field(0)
 
 
 async def start(request: Request, service: Service) -> Response:

@@ -139,5 +139,5 @@ def test_what_is_not_run_yet_is_what_publish_refuses() -> None:
     loaded = load_campaign("x.yaml", NOT_RUN.encode())
     assert isinstance(loaded, CampaignFile), loaded
     refused = {what for _, what in needed_and_missing(loaded.campaign)}
-    told = PAGE.partition("`publish` refuses")[2].partition("\n\nNothing answers")[0]
+    told = PAGE.partition("`publish` refuses")[2].partition("\n\nLinks are")[0]
     assert set(re.findall(r"`[^`]+`", told)) - {"`email`"} == refused
