@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +27,13 @@ from campaignctl.wiring import daemon_for, opened_store, store_path, where_messa
 app = command_app()
 
 
+class LogFormat(StrEnum):
+    """How the daemon tells what it does."""
+
+    TEXT = "text"  # for people
+    JSON = "json"  # an object a line, for what collects logs
+
+
 @app.command()
 def run_command(
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, then end.")] = False,
@@ -32,6 +41,7 @@ def run_command(
     serve: Annotated[
         str | None, typer.Option("--serve", metavar="HOST:PORT", help="Run the HTTP service beside it.")
     ] = None,
+    log_format: Annotated[LogFormat, typer.Option("--log-format", help="How to tell what is done.")] = LogFormat.TEXT,
     project: ProjectOption = None,
     store: StoreOption = None,
 ) -> None:
@@ -52,7 +62,9 @@ def run_command(
     with (
         opened_store(path, clock) as the_store,
         _service(opened, path, serve),
-        daemon_for(the_store, path, opened, clock, lambda report: show_report(clock.now(), report)) as daemon,
+        daemon_for(
+            the_store, path, opened, clock, lambda report: show_report(clock.now(), report, log_format)
+        ) as daemon,
         ends_on_signals(daemon),
     ):
         tell(f"the store is {path}")
@@ -77,15 +89,24 @@ def _service(project: ProjectFile, store: Path, listen: str | None) -> Iterator[
         yield
 
 
-def show_report(at: datetime, report: TickReport) -> None:
+def show_report(at: datetime, report: TickReport, log_format: LogFormat = LogFormat.TEXT) -> None:
     """What a pass did, one line each, with the instant in UTC."""
-    parts = [f"started {name}" for name in report.started]
-    parts += [f"made {name}, which starts next" for name in report.made]
-    parts += [f"sent {report.sent} messages"] if report.sent else []
-    parts += [f"finished {name}" for name in report.finished]
-    parts += report.gates
-    parts += [f"held {name}: a person has to decide, see campaignctl status" for name in report.held]
-    parts += [f"paused {what}" for what in report.paused]
-    parts += report.troubles
-    for part in parts:
-        say(f"{utc_text(at)} {part}")
+    for event, text in _told(report):
+        if log_format is LogFormat.TEXT:
+            say(f"{utc_text(at)} {text}")
+        else:
+            level = "warning" if event in ("held", "paused", "trouble") else "info"
+            say(json.dumps({"at": utc_text(at), "level": level, "event": event, "message": text}, ensure_ascii=False))
+
+
+def _told(report: TickReport) -> Iterator[tuple[str, str]]:
+    """What happened, in a word and in a sentence."""
+    yield from (("started", f"started {name}") for name in report.started)
+    yield from (("made", f"made {name}, which starts next") for name in report.made)
+    if report.sent:
+        yield "sent", f"sent {report.sent} messages"
+    yield from (("finished", f"finished {name}") for name in report.finished)
+    yield from (("gate", told) for told in report.gates)
+    yield from (("held", f"held {name}: a person has to decide, see campaignctl status") for name in report.held)
+    yield from (("paused", f"paused {what}") for what in report.paused)
+    yield from (("trouble", told) for told in report.troubles)

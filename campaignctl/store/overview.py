@@ -76,6 +76,11 @@ def overview(connection: Connection) -> Overview:
     )
 
 
+def step_counts(connection: Connection) -> dict[str, int]:
+    """How many steps of all campaigns are in each state."""
+    return _by_state(connection, steps.c.state)
+
+
 def _by_state(connection: Connection, state: Column[Any]) -> dict[str, int]:
     rows = connection.execute(select(state.label("state"), func.count().label("number")).group_by(state))
     return {row.state: row.number for row in rows}

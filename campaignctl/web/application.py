@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from campaignctl.errors import CampaignctlError
-from campaignctl.web import gates, health, provider_events, triggers, unsubscribing
+from campaignctl.web import gates, health, metrics, provider_events, triggers, unsubscribing
 from campaignctl.web.access import Door
 from campaignctl.web.operations import Operation
 from campaignctl.web.problems import HttpProblem, not_found, problem_answer
@@ -24,6 +24,7 @@ from campaignctl.web.service import Service
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *gates.OPERATIONS,
     *health.OPERATIONS,
+    *metrics.OPERATIONS,
     *provider_events.OPERATIONS,
     *triggers.OPERATIONS,
     *unsubscribing.OPERATIONS,
