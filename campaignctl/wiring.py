@@ -24,7 +24,7 @@ from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.errors import ChannelError, RefusedError, StoreError, WorkFailedError
 from campaignctl.message.links import KeyRing, Signer
-from campaignctl.message.marks import Marks
+from campaignctl.message.marks import Callbacks, Marks
 from campaignctl.message.return_path import ReturnPath, ReturnPaths
 from campaignctl.ports import Channel
 from campaignctl.project import ProjectFile, unset_variable
@@ -262,7 +262,19 @@ def sending_rules(project: ProjectFile, store: SqlStore, clock: Clock) -> Sendin
     providers = project.project.providers.names
     marks = Marks(providers, signer_of(store, clock)) if providers else None
     return_path = return_path_of(project, store, clock)
-    return SendingRules.of(project.project, return_path, marks, signature_of(project))
+    return SendingRules.of(
+        project.project, return_path, marks, signature_of(project), _callbacks(project, store, clock)
+    )
+
+
+def _callbacks(project: ProjectFile, store: SqlStore, clock: Clock) -> Callbacks | None:
+    """Where the provider of text messages tells what became of them, where it is one that we listen to."""
+    public_url = project.project.public_url
+    if public_url is None or "twilio" not in project.project.providers.names:
+        return None
+    from campaignctl.providers.twilio import callback_url
+
+    return Callbacks(callback_url(public_url, ""), signer_of(store, clock))
 
 
 @contextmanager

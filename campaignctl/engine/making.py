@@ -51,7 +51,8 @@ def text_maker(cohort: Cohort, messages: Messages, rules: SendingRules) -> Maker
             message = messages.text(campaign, step, candidate, rules.sms)
         except RenderError as failure:
             return failure
-        content = as_document(message, campaign=campaign.name, step=step, contact=candidate.contact_key)
+        told = {} if rules.callbacks is None else {"callback": rules.callbacks.of(cohort.step.id, candidate.contact_id)}
+        content = as_document(message, campaign=campaign.name, step=step, contact=candidate.contact_key, **told)
         return Outgoing(key, message.sender, message.recipient, content)
 
     return made

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from campaignctl.flow.rates import FrequencyCap, Rate
 from campaignctl.flow.windows import Hours
-from campaignctl.message.marks import Marks
+from campaignctl.message.marks import Callbacks, Marks
 from campaignctl.message.return_path import ReturnPath
 from campaignctl.message.text import ANY_SMS, SmsRules
 from campaignctl.project import Project
@@ -27,7 +27,8 @@ class SendingRules:
 
     With *may_repeat* a message without a verdict is tried again. Without a
     *return_path* reports go to the sender. With *marks* messages carry what
-    providers give back, and with a *signature* the domain vouches for them.
+    providers give back, text messages name *callbacks* to tell it at, and with
+    a *signature* the domain vouches for messages.
     """
 
     may_repeat: bool = True
@@ -37,6 +38,7 @@ class SendingRules:
     return_path: ReturnPath | None = None
     marks: Marks | None = None
     signature: Signature | None = None
+    callbacks: Callbacks | None = None
     sms_rate: Rate | None = None
     sms: SmsRules = ANY_SMS
 
@@ -51,6 +53,7 @@ class SendingRules:
         return_path: ReturnPath | None = None,
         marks: Marks | None = None,
         signature: Signature | None = None,
+        callbacks: Callbacks | None = None,
     ) -> SendingRules:
         """The rules of a project."""
         send, email, sms = project.send, project.channels.email, project.channels.sms
@@ -66,6 +69,7 @@ class SendingRules:
             sms=ANY_SMS if sms is None else SmsRules(sms.from_, sms.country, sms.countries, sms.max_parts),
             marks=marks,
             signature=signature,
+            callbacks=callbacks,
         )
 
     def leaving(self, message: bytes, step_id: int, contact_id: int, made_at: datetime) -> bytes:

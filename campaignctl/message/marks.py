@@ -48,3 +48,14 @@ class Marks:
         head = message[: message.index(b"\r\n\r\n")].lower()
         marks = [before + token + after for line, before, after in self._headers if line not in head]
         return b"".join([*marks, message])
+
+
+class Callbacks:
+    """The address at which a provider tells what became of a text message, with the mark of its delivery."""
+
+    def __init__(self, start: str, signer: Signs) -> None:
+        self._start = start
+        self._signer = signer
+
+    def of(self, step_id: int, contact_id: int) -> str:
+        return self._start + self._signer.token(Purpose.EVENT, step_id, contact_id)

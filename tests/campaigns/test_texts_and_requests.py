@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from channels.web_server import Act, WebServer, answer
@@ -15,12 +16,14 @@ from world import World, WrittenChannel
 from campaignctl.channels.http.channel import HttpChannel
 from campaignctl.channels.http.endpoint import EndpointSettings
 from campaignctl.channels.http.exchange import HttpClient
-from campaignctl.channels.http.presets import webhook_request
+from campaignctl.channels.http.presets import text_request, webhook_request
 from campaignctl.channels.http.signing import verified
 from campaignctl.channels.outbox import OutboxChannel
 from campaignctl.flow.states import CampaignState
+from campaignctl.message.links import Purpose
 from campaignctl.ports import Outcome, Outgoing, Verdict
 from campaignctl.store.suppressions import suppress
+from campaignctl.wiring import keys_of
 
 HEAD = "campaign: sale\nlist: customers\nstarter: {segment: {attribute: id, exists: true}}\nsteps:\n"
 PROJECT = """
@@ -99,6 +102,20 @@ def test_each_contact_with_a_number_gets_a_text_in_one_form_of_it(shop: World) -
         "c-5": "skipped: country_not_allowed",
     }
     assert shop.campaign().state is CampaignState.COMPLETED
+
+
+def test_twilio_is_told_where_to_say_what_became_of_each_text(shop: World) -> None:
+    more = "public_url: https://mail.shop.example\nproviders: {twilio: {auth_token: '${TOKEN}'}}\n"
+    shop.write("campaignctl.yaml", PROJECT + more)
+    shop.publish(HEAD + sms())
+    shop.run_until("2026-12-01 10:05")
+    step, keys = shop.campaign().step("text").id, keys_of(shop.store)
+    for contact, message in enumerate(channel(shop, "sms").sent, 1):
+        request = text_request(EndpointSettings("sms", "https://sms.example/", None, {}), "twilio")
+        form = parse_qs(request(message, shop.clock.now()).content.decode())
+        start, _, mark = form["StatusCallback"][0].partition("=")
+        assert start == "https://mail.shop.example/hooks/twilio?delivery"
+        assert keys.opened(Purpose.EVENT, mark) == (step, contact)
 
 
 def test_a_text_that_would_take_too_many_parts_is_not_sent(shop: World) -> None:

@@ -70,11 +70,12 @@ PAYLOADS = [
 ]
 
 
-def sale_of(world: World, contacts: str) -> World:
+def sale_of(world: World, contacts: str, name: str = "contacts.csv") -> World:
+    """A campaign whose first message has left to these contacts."""
     project = (world.folder / "campaignctl.yaml").read_text().replace("email: email", "email: email, language: lang")
     world.write("campaignctl.yaml", project + "public_url: https://mail.shop.example\n")
     world.write("page.html", PAGE)
-    world.contacts(contacts)
+    world.import_file(world.write(name, contacts))
     world.at("2026-11-30 10:00")
     world.publish(SALE)
     run(world, "2026-12-01 10:05")
@@ -127,13 +128,7 @@ def test_nothing_that_contacts_are_called_runs_in_a_page(world: World, kind: str
         json.dumps({"id": f"c-{number}", "email": f"p{number}@example.org", "name": payload, "lang": payload}) + "\n"
         for number, payload in enumerate(PAYLOADS)
     )
-    project = (world.folder / "campaignctl.yaml").read_text().replace("email: email", "email: email, language: lang")
-    world.write("campaignctl.yaml", project + "public_url: https://mail.shop.example\n")
-    world.write("page.html", PAGE)
-    world.import_file(world.write("contacts.ndjson", rows))
-    world.at("2026-11-30 10:00")
-    world.publish(SALE)
-    run(world, "2026-12-01 10:05")
+    sale_of(world, rows, "contacts.ndjson")
     assert len(world.email.sent) == len(PAYLOADS)
     ran: list[str] = []
     with served(world) as client, browser() as context:

@@ -28,7 +28,10 @@ _Written = tuple[bytes, str]
 def _twilio(text: Text) -> _Written:
     # A messaging service has an id in the place of a number.
     sender = "MessagingServiceSid" if text["from"].startswith("MG") and len(text["from"]) == 34 else "From"
-    return urlencode({"To": text["to"], sender: text["from"], "Body": text["text"]}).encode(), _FORM
+    fields = {"To": text["to"], sender: text["from"], "Body": text["text"]}
+    if "callback" in text:
+        fields["StatusCallback"] = text["callback"]
+    return urlencode(fields).encode(), _FORM
 
 
 def _vonage(text: Text) -> _Written:
