@@ -219,7 +219,7 @@ def needed_and_missing(campaign: Campaign) -> Iterator[tuple[str, str]]:
         if not isinstance(step, RunnableStep):
             yield where, f"`{verb_of(step)}`"
         elif isinstance(step, EmailStep):
-            for key in ("variants", "test", "track"):
+            for key in ("variants", "test"):
                 if key in step.email.model_fields_set:
                     yield where, f"`{key}`"
         elif isinstance(step, ExportStep) and not step.export.to.endswith(".csv"):

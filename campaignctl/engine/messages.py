@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -12,11 +12,15 @@ from campaignctl.campaign.steps.sms import SmsStep
 from campaignctl.campaign.steps.union import every_step
 from campaignctl.campaign.steps.webhook import WebhookStep
 from campaignctl.campaign.version import Version, file_ending
+from campaignctl.errors import RefusedError
+from campaignctl.message.body import bodies_of
 from campaignctl.message.content import Attachment, Body, EmailContent, Recipient, RenderedEmail, Surroundings
 from campaignctl.message.email import EmailTemplate
 from campaignctl.message.links import Signer, StepLinks
+from campaignctl.message.metering import TemplateSyntaxProblem
 from campaignctl.message.request import RequestTemplate
 from campaignctl.message.text import RenderedText, SmsRules, TextTemplate
+from campaignctl.message.tracked import with_counted_links
 from campaignctl.ports import Candidate, LiveCampaign
 
 _Step = TypeVar("_Step", bound=StepBase)
@@ -33,6 +37,8 @@ def content_of(email: Email, version: Version) -> EmailContent:
         preheader=email.preheader,
         headers=email.headers,
         attachments=tuple(Attachment(path.rsplit("/", 1)[-1], version.files[path]) for path in email.attachments),
+        tracks_opens=email.track is not None and email.track.opens,
+        tracks_clicks=email.track is not None and email.track.clicks,
     )
 
 
@@ -50,6 +56,24 @@ def _bodies(email: Email, version: Version) -> tuple[Body, ...]:
         Body(path, _FORMATS[file_ending(path)], version.files[path].decode("utf-8-sig"))  # type: ignore[arg-type] # the rules let only these endings pass
         for path in paths
     )
+
+
+def counted_links(version: Version) -> Iterator[tuple[str, Mapping[int, str]]]:
+    """
+    Of each step that counts clicks: its id, and where the links of its message lead, by their numbers.
+
+    Raises:
+        RefusedError: the message cannot be read.
+    """
+    for step in every_step(version.campaign.steps):
+        if isinstance(step, EmailStep) and step.email.track is not None and step.email.track.clicks:
+            content = content_of(step.email, version)
+            try:
+                bodies = bodies_of(content.bodies, content.preheader or "")
+            except TemplateSyntaxProblem as problem:
+                raise RefusedError("C404", f"the message of `{step.id}`: {problem.message}", "mend it") from problem
+            _, links = with_counted_links(bodies, version.content.public_url or "")
+            yield step.id, links.numbered()
 
 
 def surroundings_of(version: Version, step: str) -> Surroundings:
@@ -86,9 +110,12 @@ class Messages:
         """The compiled message of an e-mail step."""
         if step not in self._templates:
             email = self._said(step, EmailStep).email
-            self._templates[step] = EmailTemplate(
-                content_of(email, self.version), surroundings_of(self.version, step), self._links(campaign, step)
-            )
+            content = content_of(email, self.version)
+            links = self._links(campaign, step)
+            if not any(each.name == step for each in campaign.steps):
+                # A trial is of no step of the store: what would be counted of it has no place.
+                content = replace(content, tracks_opens=False, tracks_clicks=False)
+            self._templates[step] = EmailTemplate(content, surroundings_of(self.version, step), links)
         return self._templates[step]
 
     def _links(self, campaign: LiveCampaign, step: str) -> StepLinks | None:

@@ -43,6 +43,8 @@ class EmailContent:
     preheader: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
+    tracks_opens: bool = False
+    tracks_clicks: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,15 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from campaignctl.message.address import is_address, parse_mailbox
-from campaignctl.message.body import bodies_of
+from campaignctl.message.body import Bodies, bodies_of
 from campaignctl.message.content import Attachment, EmailContent, Recipient, RenderedEmail, Surroundings
 from campaignctl.message.headers import encoded, is_url, mailbox_text, one_line
-from campaignctl.message.links import StepLinks
+from campaignctl.message.links import StepLinks, link_number
 from campaignctl.message.parts import Names, TextPart
 from campaignctl.message.proof import Proof, Types, proof_of
 from campaignctl.message.sandbox import CompiledTemplate, RenderError, contact_names, safe_link
 from campaignctl.message.skeleton import Known, UnusualError, skeleton_of
+from campaignctl.message.tracked import OPEN_NAME, name_of, with_counted_links, with_image
 
 _NOTHING: Final[Mapping[str, object]] = {}
 
@@ -30,7 +31,7 @@ class EmailTemplate:
     The message of one step; the same contact always gets the same bytes.
 
     With *links*, each contact has ways to unsubscribe and to view the message
-    that are theirs. *is_spliced* is for tests: without it every template is
+    that are theirs; what the content asks to be tracked is. *is_spliced* is for tests: without it every template is
     rendered, though its values could be put between its texts.
     """
 
@@ -51,7 +52,7 @@ class EmailTemplate:
         self._reply_to = None if content.reply_to is None else parse_mailbox(content.reply_to)
         self._constants = constant_names(surroundings)
         self._links = links
-        bodies = bodies_of(content.bodies, content.preheader or "")
+        bodies = self._tracked(content, bodies_of(content.bodies, content.preheader or ""))
         sources = (content.subject, *content.headers.values(), bodies.html, bodies.text)
         self._has_view = any("view_url" in source for source in sources)
         name = content.bodies[0].name if content.bodies else "body"
@@ -68,6 +69,23 @@ class EmailTemplate:
         parts = [self._subject, *(header for *_, header in self._headers), self._text, self._html]
         self._templates = [part.template for part in parts if part is not None]
         self._fixed_head(surroundings)
+
+    def _tracked(self, content: EmailContent, bodies: Bodies) -> Bodies:
+        """The bodies with what is to be measured: done once, so that only tokens are left for each contact."""
+        self._clicks: tuple[str, ...] = ()
+        self._click_numbers: tuple[bytes, ...] = ()
+        self._has_image = False
+        if self._links is None:
+            return bodies
+        if content.tracks_clicks:
+            bodies, links = with_counted_links(bodies, self._links.click_start)
+            numbers = sorted(links.numbered())
+            self._clicks = tuple(map(name_of, numbers))
+            self._click_numbers = tuple(map(link_number, numbers))
+        if content.tracks_opens:
+            bodies = with_image(bodies, self._links.open_start)
+            self._has_image = bool(bodies.html)
+        return bodies
 
     def _fixed_head(self, surroundings: Surroundings) -> None:
         self._mailto = f"mailto:{quote((self._reply_to or self._sender).address, safe='@')}?subject=unsubscribe"
@@ -116,15 +134,21 @@ class EmailTemplate:
         Raises:
             RenderError: a template cannot be filled in, or the address is none.
         """
-        if self._links is not None:
-            unsubscribe_url = unsubscribe_url or self._links.unsubscribe_url(contact_id)
+        links = self._links
+        if links is not None:
+            unsubscribe_url = unsubscribe_url or links.unsubscribe_url(contact_id)
             if self._has_view:
-                view_url = view_url or self._links.view_url(contact_id)
+                view_url = view_url or links.view_url(contact_id)
         known: dict[str, Any] = {
             "contact": contact, "data": data, "gate": gate, "unsubscribe_url": unsubscribe_url or self._mailto,
         }  # fmt: skip
         if view_url:
             known["view_url"] = view_url
+        if links is not None:
+            if self._clicks:
+                known.update(zip(self._clicks, links.click_tokens(contact_id, self._click_numbers), strict=True))
+            if self._has_image:
+                known[OPEN_NAME] = links.open_token(contact_id)
         names = _Names(self._constants, known)
         subject = self._subject.filled(known, names)
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64encode, urlsafe_b64decode
-from collections.abc import Iterable
+from binascii import b2a_base64
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final
 
 _KEY_BYTES: Final = 1
 _STEP_BYTES: Final = 4
 _CONTACT_BYTES: Final = 6
+_LINK_BYTES: Final = 3
 _MAC_BYTES: Final = 16  # 128 bits
 _SAID: Final = _KEY_BYTES + _STEP_BYTES + _CONTACT_BYTES
 _LENGTH: Final = (_SAID + _MAC_BYTES) * 4 // 3  # 27 bytes make 36 characters, and no padding
+_CLICK_LENGTH: Final = (_SAID + _LINK_BYTES + _MAC_BYTES) * 4 // 3  # 30 bytes make 40
+MOST_LINKS: Final = 1000  # that one message can count
 _SHORTEST_SECRET: Final = 16
+_FOR_URLS: Final = bytes.maketrans(b"+/", b"-_")
 
 
 class Purpose(StrEnum):
@@ -65,16 +70,38 @@ class Signer:
         said = self._key + step_id.to_bytes(_STEP_BYTES) + contact_id.to_bytes(_CONTACT_BYTES)
         return b64encode(said + self._mac(purpose, said), b"-_").decode("ascii")
 
+    def click_tokens(self, step_id: int, contact_id: int, links: Sequence[bytes]) -> list[str]:
+        """The tokens for the links of these numbers (see `link_number`) in one contact's message of one step."""
+        start = self._key + step_id.to_bytes(_STEP_BYTES) + contact_id.to_bytes(_CONTACT_BYTES)
+        fresh = self._macs[Purpose.CLICK]
+        tokens = []
+        # The calls of `token` and `_mac` are written out here: a message may have many links.
+        for link in links:
+            said, mac = start + link, fresh.copy()
+            mac.update(said)
+            content = said + mac.digest()[:_MAC_BYTES]
+            tokens.append(b2a_base64(content, newline=False).translate(_FOR_URLS).decode("ascii"))
+        return tokens
+
     def opened(self, purpose: Purpose, token: str) -> tuple[int, int] | None:
         """Step and contact of a token that this key made for this purpose; None for anything else."""
-        content = _decoded(token)
+        said = self._said(purpose, token, _LENGTH)
+        return None if said is None else _step_and_contact(said)
+
+    def opened_click(self, token: str) -> tuple[int, int, int] | None:
+        """Step, contact and number of the link of a token that `click_tokens` made; None for anything else."""
+        said = self._said(Purpose.CLICK, token, _CLICK_LENGTH)
+        if said is None:
+            return None
+        return *_step_and_contact(said[:-_LINK_BYTES]), int.from_bytes(said[-_LINK_BYTES:])
+
+    def _said(self, purpose: Purpose, token: str, length: int) -> bytes | None:
+        """What a token says, where this key signed it for this purpose."""
+        content = _decoded(token, length)
         if content is None or content[:_KEY_BYTES] != self._key:
             return None
-        said = content[:_SAID]
-        if not hmac.compare_digest(content[_SAID:], self._mac(purpose, said)):
-            return None
-        step, contact = said[_KEY_BYTES:-_CONTACT_BYTES], said[-_CONTACT_BYTES:]
-        return int.from_bytes(step), int.from_bytes(contact)
+        said = content[:-_MAC_BYTES]
+        return said if hmac.compare_digest(content[-_MAC_BYTES:], self._mac(purpose, said)) else None
 
     def _mac(self, purpose: Purpose, said: bytes) -> bytes:
         # The key's own part was worked out before; this is four times as fast as to begin anew.
@@ -101,6 +128,10 @@ class KeyRing:
                 return found
         return None
 
+    def opened_click(self, token: str) -> tuple[int, int, int] | None:
+        """Step, contact and number of the link of a token that one of the keys made; None for anything else."""
+        return next(filter(None, (signer.opened_click(token) for signer in self._signers)), None)
+
 
 class StepLinks:
     """The links of one step's messages, below the address at which the service is reachable."""
@@ -110,6 +141,22 @@ class StepLinks:
         self._signer = signer
         self._step_id = step_id
 
+    @property
+    def click_start(self) -> str:
+        """What stands before the token of every counted link."""
+        return f"{self._start}/c/"
+
+    @property
+    def open_start(self) -> str:
+        """What stands before the token of the hidden image."""
+        return f"{self._start}/o/"
+
+    def click_tokens(self, contact_id: int, links: Sequence[bytes]) -> list[str]:
+        return self._signer.click_tokens(self._step_id, contact_id, links)
+
+    def open_token(self, contact_id: int) -> str:
+        return self._signer.token(Purpose.OPEN, self._step_id, contact_id)
+
     def unsubscribe_url(self, contact_id: int) -> str:
         return f"{self._start}/u/{self._signer.token(Purpose.UNSUBSCRIBE, self._step_id, contact_id)}"
 
@@ -117,13 +164,27 @@ class StepLinks:
         return f"{self._start}/v/{self._signer.token(Purpose.VIEW, self._step_id, contact_id)}"
 
 
+def link_number(number: int) -> bytes:
+    """
+    The number of a link as tokens say it.
+
+    >>> link_number(7)
+    b'\\x00\\x00\\x07'
+    """
+    return number.to_bytes(_LINK_BYTES)
+
+
+def _step_and_contact(said: bytes) -> tuple[int, int]:
+    return int.from_bytes(said[_KEY_BYTES:-_CONTACT_BYTES]), int.from_bytes(said[-_CONTACT_BYTES:])
+
+
 def _refused(key_id: int) -> bytes:
     raise ValueError(f"{key_id} is no number of a key")
 
 
-def _decoded(token: str) -> bytes | None:
-    """The bytes of a token; all of its bits count, so no two tokens have the same."""
-    if len(token) != _LENGTH or not token.isascii():
+def _decoded(token: str, length: int) -> bytes | None:
+    """The bytes of a token of this length; all of its bits count, so no two tokens have the same."""
+    if len(token) != length or not token.isascii():
         return None
     try:
         content = urlsafe_b64decode(token)

@@ -10,7 +10,7 @@ from jinja2 import nodes
 
 from campaignctl.campaign.attribute import AttributeType
 from campaignctl.message.sandbox import CompiledTemplate, Sandbox
-from campaignctl.message.skeleton import Known, constant_text
+from campaignctl.message.skeleton import TOKENS, Known, constant_text
 
 # Values within these limits, put into a template within those, never reach the limits of the sandbox.
 LONGEST_TEXT: Final = 1000
@@ -101,6 +101,9 @@ class _Prover:
         if (name := attribute_in(node)) is not None:
             return {name}
         match node:
+            case nodes.Name(name=name) if name.startswith(TOKENS):
+                self._expressions -= 1
+                return set()
             case nodes.Name(name="unsubscribe_url"):
                 return set()
             case nodes.Filter():

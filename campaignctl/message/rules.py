@@ -21,7 +21,7 @@ _ALWAYS_KNOWN = frozenset({"id", "email", "phone"})
 
 
 def messages_can_be_made(file: CampaignFile, known: Known) -> Iterator[Problem]:
-    """C401 to C410 and C420, for every message and request of the campaign."""
+    """C401 to C410, C420 and C450, for every message and request of the campaign."""
     for path, step in placed_steps(file):
         if isinstance(step, EmailStep):
             here = (*path, "email")
@@ -30,6 +30,7 @@ def messages_can_be_made(file: CampaignFile, known: Known) -> Iterator[Problem]:
             yield from _headers(file, here, step.email, step.id)
             yield from _written_here(file, here, step.email, known, step.id)
             yield from _bodies(file, here, step.email, known, step.id)
+            yield from _tracking(file, here, step.email, known, step.id)
         elif isinstance(step, SmsStep):
             yield from _texts(file, (*path, "sms"), step.sms, known, step.id)
         elif isinstance(step, WebhookStep) and step.webhook.body:
@@ -130,6 +131,14 @@ def _bodies(file: CampaignFile, path: Path, email: Email, known: Known, step: st
         yield file.problem(
             "C408", (*path, "body"), "the project has no `postal_address`, which the message shows",
             "add it to campaignctl.yaml", step=step,
+        )  # fmt: skip
+
+
+def _tracking(file: CampaignFile, path: Path, email: Email, known: Known, step: str) -> Iterator[Problem]:
+    if email.track is not None and (email.track.opens or email.track.clicks) and not known.project.public_url:
+        yield file.problem(
+            "C450", (*path, "track"), "`track` needs the address at which the service is reachable",
+            "add `public_url` to campaignctl.yaml, or take `track` out", at_key=True, step=step,
         )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ _FILTERS: Final = frozenset(
 )  # fmt: skip
 _MAPPINGS: Final = frozenset({"contact", "data", "gate"})
 _OWN: Final = frozenset({"unsubscribe_url", "view_url"})
+TOKENS: Final = ("_click_", "_open")  # of `tracked.py`; no template of an author's knows them
 
 Known = Mapping[str, Any]
 Slot = Callable[[Known], Any]
@@ -133,7 +134,7 @@ def _filtered(value: Slot, filters: list[Callable[[Any], Any]]) -> Slot:
 def _value(node: nodes.Expr, *, may_miss: bool) -> Slot | None:
     """`contact.name`, `contact['name']`, or a name that each contact has of its own."""
     match node:
-        case nodes.Name(name=name) if name in _OWN and not may_miss:
+        case nodes.Name(name=name) if (name in _OWN or name.startswith(TOKENS)) and not may_miss:
             return _named(name)
         # A name like `items` is also a method of every mapping.
         case nodes.Getattr(node=nodes.Name(name=name), attr=str(key)) if name in _MAPPINGS and not hasattr(dict, key):

@@ -24,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    update,
 )
 from sqlalchemy.dialects.sqlite import insert
 
@@ -31,7 +32,7 @@ from campaignctl.flow.states import DeliveryState
 from campaignctl.ports import LiveCampaign
 from campaignctl.store.instants import stored
 from campaignctl.store.lists import KEY_COLUMN, ContactList, list_named
-from campaignctl.store.suppressions import EMAIL
+from campaignctl.store.suppressions import EMAIL, UNSUBSCRIBED
 from campaignctl.store.tables import deliveries, events, steps, suppressions
 from campaignctl.store.uncertain import Resolution, UncertainStatements
 
@@ -151,6 +152,15 @@ class EventStatements(UncertainStatements):
         wanted = select(literal(EMAIL), _unwanted.c.address, _unwanted.c.reason, literal(stored(now))).where(true())
         suppressed = self.connection.execute(
             insert(suppressions).from_select(["channel", "address", "reason", "since"], wanted).on_conflict_do_nothing()
+        )
+        # Whoever unsubscribed may come back: not where a complaint or a bounce says more.
+        stronger = select(_unwanted.c.reason).where(
+            _unwanted.c.address == suppressions.c.address, _unwanted.c.reason != UNSUBSCRIBED
+        )
+        self.connection.execute(
+            update(suppressions)
+            .where(suppressions.c.channel == EMAIL, suppressions.c.reason == UNSUBSCRIBED, stronger.exists())
+            .values(reason=stronger.scalar_subquery())
         )
         return added.rowcount, suppressed.rowcount
 

@@ -13,6 +13,7 @@ from campaignctl.store.claims import Prepared
 from campaignctl.store.database import Database
 from campaignctl.store.events import EventStatements
 from campaignctl.store.gate_decisions import GateDecisionStatements
+from campaignctl.store.hits import HitStatements
 from campaignctl.store.instants import stored
 from campaignctl.store.keys import KeyStatements
 from campaignctl.store.series import SeriesStatements
@@ -26,6 +27,7 @@ class SqlLedger(
     GateDecisionStatements,
     TriggerStatements,
     EventStatements,
+    HitStatements,
     ToldStatements,
     UncertainStatements,
     KeyStatements,

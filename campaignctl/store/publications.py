@@ -10,10 +10,11 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from campaignctl.campaign.version import Version, sha256, verbs_in
+from campaignctl.engine.messages import counted_links
 from campaignctl.flow.states import CampaignState
 from campaignctl.ports import LiveCampaign, LiveStep
 from campaignctl.store.instants import stored
-from campaignctl.store.tables import campaigns, files, steps, version_files, versions
+from campaignctl.store.tables import campaigns, files, links, steps, version_files, versions
 
 _THIS: Final = steps.c.id == bindparam("this")
 
@@ -46,6 +47,7 @@ class PublicationStatements:
         ).inserted_primary_key[0]  # type: ignore[index] # an insert of one row has a key
         self._add_version(campaign_id, 1, version, actor, now)
         self._add_steps(campaign_id, planned, version)
+        self._keep_links(campaign_id, version)
         return campaign_id
 
     def change_campaign(
@@ -77,9 +79,11 @@ class PublicationStatements:
         )
         kept = {step.id for step in planned}
         removed = [step.id for step in campaign.steps if step.id not in kept]
+        self.connection.execute(delete(links).where(links.c.step_id.in_(removed)))
         self.connection.execute(delete(steps).where(steps.c.id.in_(removed)))
         self._change_steps([step for step in planned if step.id], retimed, version)
         self._add_steps(campaign.id, [step for step in planned if not step.id], version)
+        self._keep_links(campaign.id, version)
 
     def _add_version(self, campaign_id: int, number: int, version: Version, actor: str, now: datetime) -> None:
         self.connection.execute(
@@ -107,6 +111,22 @@ class PublicationStatements:
         ]
         if rows:
             self.connection.execute(insert(steps), rows)
+
+    def _keep_links(self, campaign_id: int, version: Version) -> None:
+        """Write down where the counted links of the steps lead that have not begun."""
+        to_come = select(steps.c.id, steps.c.name).where(
+            steps.c.campaign_id == campaign_id, steps.c.started_at.is_(None)
+        )
+        ids = {row.name: row.id for row in self.connection.execute(to_come)}
+        self.connection.execute(delete(links).where(links.c.step_id.in_(ids.values())))
+        rows = [
+            {"step_id": ids[step], "number": number, "url": url}
+            for step, numbered in counted_links(version)
+            if step in ids
+            for number, url in numbered.items()
+        ]
+        if rows:
+            self.connection.execute(insert(links), rows)
 
     def _change_steps(self, planned: Sequence[LiveStep], retimed: Collection[str], version: Version) -> None:
         """Give steps their places and versions, and to some of them their times."""

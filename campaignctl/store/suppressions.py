@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from campaignctl.store.instants import instant, stored
@@ -21,7 +21,18 @@ from campaignctl.store.tables import suppressions
 EMAIL = "email"  # the channel of e-mail addresses
 SMS = "sms"  # that of phone numbers, in E.164
 
+UNSUBSCRIBED = "unsubscribed"  # the one reason that a contact can take back
+
 _ROWS_AT_ONCE = 5000
+_FOR_GOOD = (
+    update(suppressions)
+    .where(
+        suppressions.c.channel == bindparam("of"),
+        suppressions.c.address == bindparam("at"),
+        suppressions.c.reason == UNSUBSCRIBED,
+    )
+    .values(reason=bindparam("why"))
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,12 @@ def suppressed_form(address: str) -> str:
 
 
 def suppress(connection: Connection, channel: str, address: str, reason: str, now: datetime) -> bool:
-    """Never write to *address* again; False when that was so before, and then the first reason stays."""
+    """
+    Never write to *address* again; False when that was so before.
+
+    Then the first reason stays, but for one: whoever unsubscribed may come
+    back, and must not where something else keeps the address out as well.
+    """
     return suppress_many(connection, channel, [(address, reason)], now).added == 1
 
 
@@ -74,6 +90,13 @@ def suppress_many(connection: Connection, channel: str, rows: Iterable[tuple[str
         ]
         read += len(batch)
         added += connection.execute(statement, values).rowcount
+        for_good = [
+            {"of": each["channel"], "at": each["address"], "why": each["reason"]}
+            for each in values
+            if each["reason"] != UNSUBSCRIBED
+        ]
+        if for_good:
+            connection.execute(_FOR_GOOD, for_good)
     return Counted(read, added)
 
 

@@ -261,6 +261,11 @@ events = Table(
     Column("at", BigInteger, nullable=False),
     Column("url", Text, nullable=False),
     Column("is_machine", Boolean, nullable=False),
+    # What is known of a hit that our own service saw; of what others report, nothing.
+    Column("link", Integer),
+    Column("method", Text),
+    Column("agent_id", Integer),
+    Column("delay", BigInteger),
     UniqueConstraint("step_id", "kind", "contact_id", "at", "url"),
 )
 
@@ -354,4 +359,27 @@ triggers = Table(
     Column("idempotency_key", Text),
     Column("sha256", Text, nullable=False),
     Column("answer", Text, nullable=False),
+)
+
+# --- tracking ---
+
+# Where the counted links of a step's message lead. Nothing else is redirected to.
+links = Table(
+    "links",
+    metadata,
+    Column("step_id", ForeignKey("steps.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("url", Text, nullable=False),
+    PrimaryKeyConstraint("step_id", "number"),
+    sqlite_with_rowid=False,
+)
+
+# What programs call themselves that asked for an image or followed a link, and
+# by which version of the rules their hits were told from those of people.
+agents = Table(
+    "agents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("rules", Integer, nullable=False),
 )

@@ -36,7 +36,12 @@ def serve(
             ending.add_done_callback(lambda _: setattr(server, "should_exit", True))
         await server.serve(sockets=[listener])
 
-    asyncio.run(run())
+    with store.writing() as ledger:
+        ledger.judge_again()
+    try:
+        asyncio.run(run())
+    finally:
+        service.close()
 
 
 @contextmanager

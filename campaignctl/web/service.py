@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import ParamSpec, TypeVar
 
 from anyio.to_thread import run_sync
@@ -13,6 +13,7 @@ from campaignctl.clock import Clock
 from campaignctl.message.links import KeyRing, Signer
 from campaignctl.project import ProjectFile
 from campaignctl.store.ledger import SqlStore
+from campaignctl.web.writing import Writer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,6 +28,17 @@ class Service:
     clock: Clock
     signer: Signer
     keys: KeyRing
+    known_links: dict[tuple[int, int], str] = field(default_factory=dict)  # they never change once they were sent
+
+    @cached_property
+    def writer(self) -> Writer:
+        """What writes opens and clicks."""
+        return Writer(self.store, self.clock)
+
+    def close(self) -> None:
+        """Write what waits to be written."""
+        if "writer" in vars(self):
+            self.writer.close()
 
     async def in_thread(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Do what waits for the store or a disk beside the event loop, which goes on answering others."""

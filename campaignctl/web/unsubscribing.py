@@ -24,7 +24,7 @@ async def ask(request: Request, service: Service) -> Response:
     """A page with a question: following a link changes nothing, whoever follows it."""
     token = service.keys.opened(Purpose.UNSUBSCRIBE, request.path_params["token"])
     found = None if token is None else await service.in_thread(standing, service.store, *token)
-    return _unknown(request) if found is None else _standing_page(request, found)
+    return unknown(request) if found is None else _standing_page(request, found)
 
 
 async def act(request: Request, service: Service) -> Response:
@@ -37,11 +37,11 @@ async def act(request: Request, service: Service) -> Response:
     action = parse_qs(body.decode("utf-8", "replace"), max_num_fields=20).get("action", [""])[-1]
     token = service.keys.opened(Purpose.UNSUBSCRIBE, request.path_params["token"])
     if token is None:
-        return _unknown(request)
+        return unknown(request)
     change = come_back if action == "return" else leave
     found = await service.in_thread(change, service.store, *token, service.clock.now())
     if found is None:
-        return _unknown(request)
+        return unknown(request)
     return _standing_page(request, found, has_acted=True) if action else PlainTextResponse("unsubscribed\n")
 
 
@@ -49,7 +49,7 @@ async def view(request: Request, service: Service) -> Response:
     token = service.keys.opened(Purpose.VIEW, request.path_params["token"])
     found = None if token is None else await service.in_thread(viewed, service.store, service.signer, *token)
     if found is None:
-        return _unknown(request)
+        return unknown(request)
     kind, text = found
     return message_page(text if kind == "html" else f"<!doctype html><pre>{escape(text)}</pre>")
 
@@ -70,7 +70,7 @@ def _standing_page(request: Request, found: Standing, *, has_acted: bool = False
     return page(words.title, words.stays_out, language, sender=found.sender)
 
 
-def _unknown(request: Request) -> Response:
+def unknown(request: Request) -> Response:
     """The same answer for a link that nobody signed and for one whose message is gone."""
     language = language_of("", request.headers.get("accept-language", ""))
     words = WORDINGS[language]

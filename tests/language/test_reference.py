@@ -128,7 +128,6 @@ steps:
       body: hello.md
       variants: [{name: a}, {name: b}]
       test: {share: 20%, metric: clicks, after: 3h}
-      track: {opens: true}
   - {id: b, sms: {text: Hi}}
   - {id: c, webhook: {endpoint: crm}}
   - {id: e, export: {format: csv, to: crm}}
@@ -139,5 +138,5 @@ def test_what_is_not_run_yet_is_what_publish_refuses() -> None:
     loaded = load_campaign("x.yaml", NOT_RUN.encode())
     assert isinstance(loaded, CampaignFile), loaded
     refused = {what for _, what in needed_and_missing(loaded.campaign)}
-    told = PAGE.partition("`publish` refuses")[2].partition("\n\nLinks are")[0]
+    told = PAGE.partition("`publish` refuses")[2].partition("\n\nOpens and clicks")[0]
     assert set(re.findall(r"`[^`]+`", told)) - {"`email`"} == refused

@@ -233,6 +233,7 @@ WRONG: dict[str, list[Wrong]] = {
         Wrong(SHORT, project=("postal_address: 1 rue de la Paix, Paris\n", "")),
     ],
     "C409": [Wrong(SHORT, body="{{ view_url }} {{ unsubscribe_url }} {{ postal_address }}")],
+    "C450": [short("Hi", "Hi, track: {opens: true}"), short("Hi", "Hi, track: {clicks: true}")],
     "C440": [step("gate: {endpoint: nobody}"), short("Hi", "Hi, gate: {endpoint: nobody}")],
     "C441": [
         Wrong(HEAD + "  - {id: x, at: 2026-12-01 09:00, gate: {endpoint: crm}}\n", project=("timezone:", UNSIGNED))

@@ -210,6 +210,10 @@ CREATE TABLE events (
     at BIGINT NOT NULL,
     url TEXT NOT NULL,
     is_machine BOOLEAN NOT NULL,
+    link INTEGER,
+    method TEXT,
+    agent_id INTEGER,
+    delay BIGINT,
     PRIMARY KEY (id),
     UNIQUE (step_id, kind, contact_id, at, url),
     FOREIGN KEY(step_id) REFERENCES steps (id)
@@ -287,4 +291,21 @@ CREATE TABLE triggers (
     answer TEXT NOT NULL,
     PRIMARY KEY (campaign_id),
     FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+);
+
+CREATE TABLE links (
+    step_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    url TEXT NOT NULL,
+    PRIMARY KEY (step_id, number),
+    FOREIGN KEY(step_id) REFERENCES steps (id)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE agents (
+    id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    rules INTEGER NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (name)
 );
