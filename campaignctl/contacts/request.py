@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -12,6 +13,9 @@ from campaignctl.contacts.records import Record, RecordColumns
 LONGEST_LINE: Final = 1024 * 1024
 _LONGEST_DATA: Final = 64 * 1024
 _KEYS: Final = frozenset({"id", "properties", "data"})
+
+
+_HALF_PAIR: Final = re.compile("[\ud800-\udfff]")
 
 
 class RequestReader:
@@ -65,6 +69,8 @@ class RequestReader:
             return f"`{self._key}` is the key, and is said with `id`"
         if data:
             text = json.dumps(data, ensure_ascii=False)
+            if _HALF_PAIR.search(text):
+                return "`data` holds half of a character pair"
             if len(text) > _LONGEST_DATA:
                 return f"`data` is longer than {_LONGEST_DATA} characters"
             self._data.append((number, text))

@@ -17,6 +17,7 @@ from campaignctl.errors import RefusedError, WorkFailedError
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.pausing import pause
 from campaignctl.store.checks.check import check_store
+from campaignctl.tracing import trace
 from campaignctl.triggering import OtherBodyError, Request, RowsRefusedError, Started, trigger
 
 THANKS = """
@@ -122,6 +123,7 @@ def test_the_same_request_again_gets_the_same_answer_and_another_body_is_a_mista
         (b'{"id": "c", "data": {"x": NaN}}', "not JSON"),
         (b'{"id": "c", "data": {"x": "' + b"y" * 70_000 + b'"}}', "longer than 65536"),
         (b'{"id": "c", "properties": {"name": "\\u0000"}}', "NUL"),
+        (b'{"id": "c", "data": {"x": "\\ud800"}}', "half of a character pair"),
         (ADA, "duplicate key"),
     ],
 )
@@ -199,6 +201,34 @@ def test_now_and_simulations_are_for_campaigns_that_start_by_themselves(
     said = capsys.readouterr().err
     assert "error[P157]" in said
     assert "error[P108]" in said
+
+
+def test_a_step_without_a_time_cannot_be_added_after_the_request_for_nothing_would_start_it(thanks: World) -> None:
+    asked(thanks, ADA)
+    added = THANKS.replace("  - {id: later", "  - {id: more, set: {seen: true}}\n  - {id: later")
+    with pytest.raises(RefusedError, match="give it a time"):
+        thanks.publish(added, is_live=True)
+
+
+def test_a_version_that_is_published_while_the_request_is_read_is_not_started_with_it(thanks: World) -> None:
+    def slow() -> Iterator[bytes]:
+        yield ADA
+        thanks.publish(THANKS.replace("Order", "Your order"))
+
+    with pytest.raises(RefusedError, match="published anew"):
+        trigger(thanks.store, Request("thanks", slow(), "tester"), thanks.clock.now)
+    assert thanks.campaign("thanks").started_at is None
+
+
+def test_trace_says_that_the_request_named_the_contact(thanks: World) -> None:
+    thanks.contacts()
+    asked(thanks, ADA)
+    thanks.run_until("2026-11-20 10:05")
+    with thanks.store.reading() as ledger:
+        named = trace(ledger, "thanks", "a", thanks.clock.now())
+        other = trace(ledger, "thanks", "c-1", thanks.clock.now())
+    assert named.explanation == "Is a member: the request that started the campaign named the contact."
+    assert other.explanation.startswith("Is not a member: the request did not name the contact")
 
 
 def test_leading_steps_may_be_changed_before_the_request(thanks: World) -> None:
