@@ -124,6 +124,11 @@ def trigger(store: SqlStore, request: Request, now: Callable[[], datetime]) -> S
                 raise RowsRefusedError(intake.rejections.count, intake.rejections.rows[:100])
             contacts, merged = carry_over(connection, intake, wanted, known)
             joined = ledger.take_members(campaign, version, contacts, intake.key_place, at)
+            if joined == 0:
+                # The error takes back what was brought in: the one start of the campaign is not spent on nobody.
+                raise WorkFailedError(
+                    "P154", "nobody of the request is in the project's own segment", "see `segment` in campaignctl.yaml"
+                )
             ledger.release_waiting(campaign, at)
             answer = _answer(ledger.known_campaign(request.campaign), merged, intake.read - joined)
             ledger.keep_trigger(campaign, Trigger(request.key, digest.hexdigest(), answer), request.actor, at)

@@ -62,13 +62,18 @@ class RequestReader:
             return "not an object"
         if unknown := next((name for name in row if name not in _KEYS), None):
             return f"`{unknown[:40]}` is not known here: only `id`, `properties` and `data`"
+        if isinstance(row.get("id"), bool):
+            return "`id` is neither text nor a number"
         properties, data = row.get("properties", {}), row.get("data", {})
         if not isinstance(properties, dict) or not isinstance(data, dict):
             return f"`{'data' if isinstance(properties, dict) else 'properties'}` is not an object"
         if any(name.lower() == self._key.lower() for name in properties):
             return f"`{self._key}` is the key, and is said with `id`"
         if data:
-            text = json.dumps(data, ensure_ascii=False)
+            try:
+                text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+            except ValueError:
+                return "`data` holds a number that is too large"
             if _HALF_PAIR.search(text):
                 return "`data` holds half of a character pair"
             if len(text) > _LONGEST_DATA:

@@ -124,6 +124,8 @@ def test_the_same_request_again_gets_the_same_answer_and_another_body_is_a_mista
         (b'{"id": "c", "data": {"x": "' + b"y" * 70_000 + b'"}}', "longer than 65536"),
         (b'{"id": "c", "properties": {"name": "\\u0000"}}', "NUL"),
         (b'{"id": "c", "data": {"x": "\\ud800"}}', "half of a character pair"),
+        (b'{"id": "c", "data": {"x": 1e999}}', "too large"),
+        (b'{"id": true}', "neither text nor a number"),
         (ADA, "duplicate key"),
     ],
 )
@@ -166,6 +168,18 @@ def test_who_is_not_in_the_projects_segment_takes_no_part(world: World) -> None:
     assert (answer["members"], answer["not_in_project_segment"]) == (1, 1)
     world.run_until("2026-11-20 10:01")
     assert [recipient for recipient, _ in subjects(world)] == ["ada@example.org"]
+
+
+def test_a_campaign_does_not_start_with_nobody(world: World) -> None:
+    project = (world.folder / "campaignctl.yaml").read_text()
+    world.write("campaignctl.yaml", project + "segment: {attribute: name, ne: Bob}\n")
+    world.contacts()
+    world.at("2026-11-20 10:00")
+    world.publish(THANKS)
+    with pytest.raises(WorkFailedError, match="nobody"):
+        asked(world, BOB)
+    # It may still start, and Bob is not in the list
+    assert asked(world, ADA).answer["contacts_added"] == 1
 
 
 def test_a_campaign_that_is_paused_stopped_or_started_by_its_times_is_not_started(thanks: World) -> None:
