@@ -13,7 +13,7 @@ from campaignctl.flow.states import CampaignState
 from campaignctl.permitting import Consent, permitted, refuse_past
 from campaignctl.ports import LiveCampaign
 from campaignctl.project import Project
-from campaignctl.proposing import Action, Proposal, next_occurrence
+from campaignctl.proposing import Action, Proposal, next_occurrence, refuse_start_now
 from campaignctl.publishing import Publication, publication_of, write
 from campaignctl.recurring import make_to_come
 from campaignctl.store.approvals import REJECTED, Waiting
@@ -141,6 +141,8 @@ def _beginning(campaign: LiveCampaign, version: Version, project: Project, now: 
     if campaign.is_series:
         coming = tuple(planned_steps(next_occurrence(version, now), now, delay))
         return Proposal(version, Action.CREATE, (), coming, frozenset(step.name for step in coming))
+    if starts_now:
+        refuse_start_now(version)
     planned = planned_steps(version, now, delay, now + delay if starts_now else None)
     refuse_past(planned, version, now)
     steps = [replace(step, id=campaign.step(step.name).id, version=campaign.version) for step in planned]

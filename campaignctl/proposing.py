@@ -81,12 +81,8 @@ def proposed(
             f"`--now` starts a campaign once, and `{version.name}` starts by its rule",
             "leave `--now` out",
         )
-    if version.starts_by_request and starts_now:
-        raise RefusedError(
-            "P158",
-            f"`{version.name}` starts when a request comes, and not by `--now`",
-            "leave `--now` out, and see `campaignctl trigger`",
-        )
+    if starts_now:
+        refuse_start_now(version)
     if live is None:
         return _creation(version, project.safety_delay, now, starts_now)
     return _change(live, ledger, version, project.safety_delay, now)
@@ -194,6 +190,34 @@ def _steps_of_series(
 
 
 # what is not there yet
+
+
+def refuse_start_now(version: Version) -> None:
+    """
+    Let only a campaign start now that starts by itself.
+
+    Raises:
+        RefusedError: a request starts it.
+    """
+    if version.starts_by_request:
+        raise RefusedError(
+            "P158",
+            f"`{version.name}` starts when a request comes, and not by `--now`",
+            "leave `--now` out, and see `campaignctl trigger`",
+        )
+
+
+def refuse_without_request(version: Version) -> None:
+    """
+    Let only a campaign pass that can be tried without the request that brings its contacts.
+
+    Raises:
+        RefusedError: it has nobody before.
+    """
+    if version.starts_by_request:
+        raise RefusedError(
+            "P157", f"only a request brings the contacts of `{version.name}`", "see `campaignctl plan` for its times"
+        )
 
 
 def refuse_missing(campaign: Campaign) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from campaignctl.campaign.model import SegmentStarter
 from campaignctl.campaign.steps.email import EmailStep
 from campaignctl.campaign.steps.gate import GateStep
 from campaignctl.campaign.steps.sms import SmsStep
@@ -94,10 +93,12 @@ def trace(ledger: SqlLedger, name: str, key: str, now: datetime) -> Trace:
         suppression_of(ledger.connection, EMAIL, str(address)) if address else None,
         {gate.step_id: gate for gate in ledger.gates_of(campaign)},
     )
-    explanation = _joining(campaign, member)
-    if campaign.started_at is None or member is None:
+    explanation = _joining(campaign, member, is_by_request=version.starts_by_request)
+    if version.starts_by_request:
+        pass  # whom the request names does not follow from the contact
+    elif campaign.started_at is None or member is None:
         holds = holds_for(ledger.connection, contacts, row.id, version, now)
-        if isinstance(version.campaign.starter, SegmentStarter) and not holds(version.audience):
+        if not holds(version.audience):
             why = why_not(version.audience, holds, version.content.segments, values)
             explanation += f" As things are, the contact does not match: {why}."
         else:
@@ -111,7 +112,11 @@ def trace(ledger: SqlLedger, name: str, key: str, now: datetime) -> Trace:
     )
 
 
-def _joining(campaign: LiveCampaign, member: Membership | None) -> str:
+def _joining(campaign: LiveCampaign, member: Membership | None, *, is_by_request: bool) -> str:
+    if member is not None and is_by_request:
+        return "Is a member: the request that started the campaign named the contact."
+    if campaign.started_at is not None and is_by_request:
+        return "Is not a member: the request did not name the contact, or the project's own segment leaves it out."
     if member is not None:
         return "Is a member: the contact matched when the campaign started."
     if campaign.started_at is not None:

@@ -60,6 +60,11 @@ class RowsRefusedError(WorkFailedError):
         self.rows = rows
 
 
+def as_json(row: RejectedRow) -> dict[str, object]:
+    """A rejected row as answers have it."""
+    return {"line": row.line, "id": row.key, "reason": row.reason.value, "detail": row.detail}
+
+
 class OtherBodyError(WorkFailedError):
     """The key of the request was used for another body."""
 
@@ -81,7 +86,7 @@ def trigger(store: SqlStore, request: Request, now: Callable[[], datetime]) -> S
     digest = sha256()
     with store.reading() as ledger:
         campaign = ledger.known_campaign(request.campaign)
-        version = ledger.version(campaign, campaign.version)
+        version, version_read = ledger.version(campaign, campaign.version), campaign.version
         # A request that comes again is read to its end: only then it is known to be the same.
         if ledger.trigger_of(campaign) is None:
             _refuse(campaign, version, now())
@@ -108,14 +113,22 @@ def trigger(store: SqlStore, request: Request, now: Callable[[], datetime]) -> S
             campaign = ledger.known_campaign(request.campaign)
             if (before := _the_same(ledger, campaign, request, digest.hexdigest())) is not None:
                 return Started(before.answer, is_new=False)
-            version = ledger.version(campaign, campaign.version)
             _refuse(campaign, version, at)
+            if campaign.version != version_read:
+                raise RefusedError(
+                    "P159", f"`{request.campaign}` was published anew while the request was read", "send it again"
+                )
             if intake.read == 0:
                 raise WorkFailedError("P154", "there is nobody in the request", "send a line for each contact")
             if intake.rejections.count:
                 raise RowsRefusedError(intake.rejections.count, intake.rejections.rows[:100])
             contacts, merged = carry_over(connection, intake, wanted, known)
             joined = ledger.take_members(campaign, version, contacts, intake.key_place, at)
+            if joined == 0:
+                # The error takes back what was brought in: the one start of the campaign is not spent on nobody.
+                raise WorkFailedError(
+                    "P154", "nobody of the request is in the project's own segment", "see `segment` in campaignctl.yaml"
+                )
             ledger.release_waiting(campaign, at)
             answer = _answer(ledger.known_campaign(request.campaign), merged, intake.read - joined)
             ledger.keep_trigger(campaign, Trigger(request.key, digest.hexdigest(), answer), request.actor, at)

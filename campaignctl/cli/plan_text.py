@@ -73,6 +73,8 @@ def audience_text(plan: Plan) -> str:
     live = plan.proposal.live
     if live is not None and live.started_at is not None:
         return f"{_counted(plan.audience, 'member')} took part from the start on."
+    if plan.proposal.version.starts_by_request:
+        return "A request brings the contacts, and starts it."
     every = plan.proposal.version.campaign.every
     starts = "" if every is None else f" It starts {every.words}: this is the next time."
     return f"{_counted(plan.audience, 'contact')} would take part now.{starts}"

@@ -149,7 +149,6 @@ def _tell(done: Publication, version: Version) -> None:
     match done.action:
         case Action.CREATE if done.starts_at is None:
             print(f"Published `{name}`, version {done.version}: it starts when a request brings its contacts.")
-            say(f"Next: campaignctl trigger {name} FILE, or POST /api/v1/campaigns/{name}/trigger")
         case Action.CREATE if done.starts_at is not None:
             print(f"Published `{name}`, version {done.version}: it starts {local(done.starts_at, version)}.")
         case Action.EXTEND:
@@ -162,7 +161,10 @@ def _tell(done: Publication, version: Version) -> None:
         print("That is later than written: a step runs no sooner than the safety delay after its publication.")
     if version.content.public_url:
         say(f"Its messages link to {version.content.public_url}: campaignctl serve has to answer there.")
-    say(f"Next: campaignctl run, and campaignctl status {name}")
+    starts = (
+        f"campaignctl trigger {name} FILE, or a request" if done.starts_at is None else f"campaignctl status {name}"
+    )
+    say(f"Next: campaignctl run, and {starts}")
 
 
 def show_document(done: Publication) -> None:

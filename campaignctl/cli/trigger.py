@@ -24,7 +24,7 @@ from campaignctl.cli.screen import say
 from campaignctl.cli.show import document, table
 from campaignctl.clock import SystemClock
 from campaignctl.errors import UsageError
-from campaignctl.triggering import Request, RowsRefusedError, trigger
+from campaignctl.triggering import Request, RowsRefusedError, as_json, trigger
 from campaignctl.wiring import opened_store, store_path
 
 app = command_app()
@@ -59,15 +59,15 @@ def trigger_command(
             done = trigger(the_store, Request(name, _pieces(stream), actor()), clock.now)
         except RowsRefusedError as failure:
             if format_ is Format.JSON:
-                document(ok=False, rejected=[vars(row) for row in failure.rows], rejected_count=failure.count)
+                document(ok=False, rejected=[as_json(row) for row in failure.rows], rejected_count=failure.count)
             else:
-                table(["line", "id", "reason", "detail"], [list(vars(row).values()) for row in failure.rows])
+                table(["line", "id", "reason", "detail"], [list(as_json(row).values()) for row in failure.rows])
             raise
     if format_ is Format.JSON:
         document(**done.answer)
         return
     answer = done.answer
-    print(f"Started `{name}` with {answer['members']} members.")
+    print(f"Started `{name}`: {answer['members']} take part.")
     if answer["not_in_project_segment"]:
         print(f"{answer['not_in_project_segment']} contacts are not in the project's segment, and take no part.")
     say(f"Next: campaignctl status {name}")

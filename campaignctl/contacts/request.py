@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -12,6 +13,9 @@ from campaignctl.contacts.records import Record, RecordColumns
 LONGEST_LINE: Final = 1024 * 1024
 _LONGEST_DATA: Final = 64 * 1024
 _KEYS: Final = frozenset({"id", "properties", "data"})
+
+
+_HALF_PAIR: Final = re.compile("[\ud800-\udfff]")
 
 
 class RequestReader:
@@ -58,13 +62,20 @@ class RequestReader:
             return "not an object"
         if unknown := next((name for name in row if name not in _KEYS), None):
             return f"`{unknown[:40]}` is not known here: only `id`, `properties` and `data`"
+        if isinstance(row.get("id"), bool):
+            return "`id` is neither text nor a number"
         properties, data = row.get("properties", {}), row.get("data", {})
         if not isinstance(properties, dict) or not isinstance(data, dict):
             return f"`{'data' if isinstance(properties, dict) else 'properties'}` is not an object"
         if any(name.lower() == self._key.lower() for name in properties):
             return f"`{self._key}` is the key, and is said with `id`"
         if data:
-            text = json.dumps(data, ensure_ascii=False)
+            try:
+                text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+            except ValueError:
+                return "`data` holds a number that is too large"
+            if _HALF_PAIR.search(text):
+                return "`data` holds half of a character pair"
             if len(text) > _LONGEST_DATA:
                 return f"`data` is longer than {_LONGEST_DATA} characters"
             self._data.append((number, text))

@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Final
 
 from campaignctl.campaign.condition import SegmentCondition, within_condition
-from campaignctl.campaign.model import SegmentStarter
 from campaignctl.campaign.steps.base import StepBase
 from campaignctl.campaign.steps.split import SegmentSplit, SplitStep
 from campaignctl.campaign.steps.union import every_step
@@ -126,7 +125,7 @@ class _Rules:
         ]
         if self._to_come:
             asked.append(self._file.content.project_segment)
-        if not self._standing.has_started and isinstance(self._file.campaign.starter, SegmentStarter):
+        if not self._standing.has_started and not self._file.starts_by_request:
             asked.append(self._file.audience)
         segments, found = self._file.content.segments, set[str]()
         while asked:
@@ -179,6 +178,8 @@ class _Rules:
         return self._refusal_of_time(step) if change.before is None else None
 
     def _refusal_of_time(self, step: StepBase | None) -> str | None:
+        if step is not None and step.at is None and self._standing.has_started:
+            return "the request has come already, and nothing would start it: give it a time"
         at = None if step is None else step.instant_in(self._file.zone)
         if step is None or step.at is None or at is None or at >= self._now:
             return None

@@ -17,14 +17,14 @@ from campaignctl.clock import SetClock
 from campaignctl.contacts.event_file import Row, bring_in
 from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine
-from campaignctl.errors import RefusedError, WorkFailedError
+from campaignctl.errors import WorkFailedError
 from campaignctl.flow.pace import Meter
 from campaignctl.flow.states import CampaignState
 from campaignctl.message.links import Signer
 from campaignctl.permitting import Consent
 from campaignctl.ports import LiveCampaign, LiveStep
 from campaignctl.project import Project
-from campaignctl.proposing import next_occurrence
+from campaignctl.proposing import next_occurrence, refuse_without_request
 from campaignctl.publishing import publish
 from campaignctl.simulation.assumptions import Assumptions
 from campaignctl.simulation.rendering import MOST_EXPLAINED, Checked, MessageCheck
@@ -147,10 +147,8 @@ def _refuse_what_waits(store: VirtualStore, version: Version) -> None:
     """A campaign whose contacts only a request will bring has nobody to be simulated with."""
     with store.reading() as ledger:
         live = ledger.campaign_named(version.name)
-    if version.starts_by_request and (live is None or live.started_at is None):
-        raise RefusedError(
-            "P157", f"only a request brings the contacts of `{version.name}`", "see `campaignctl plan` for its times"
-        )
+    if live is None or live.started_at is None:
+        refuse_without_request(version)
 
 
 def _once(store: VirtualStore, version: Version, now: datetime) -> Version:

@@ -16,7 +16,7 @@ from campaignctl.errors import CampaignctlError, RefusedError
 from campaignctl.files import FileTrouble, ProjectFiles
 from campaignctl.message.sandbox import RenderError
 from campaignctl.project import ProjectFile
-from campaignctl.proposing import next_occurrence
+from campaignctl.proposing import next_occurrence, refuse_without_request
 from campaignctl.publishing import frozen
 from campaignctl.rehearsal import audience
 from campaignctl.testing.expectations import disappointments
@@ -166,6 +166,7 @@ class _Play:
             contacts = self.scenario.contacts if self.scenario.contacts is not None else self.loaded.file.contacts
             if contacts is not None:
                 self._import(stage, contacts)
+            refuse_without_request(self.version)
             # Of a recurring campaign its next occurrence is played, alone.
             self.version = next_occurrence(self.version, self._begins)
             stage.publish(self.version)

@@ -11,7 +11,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from campaignctl.triggering import OtherBodyError, RowsRefusedError, trigger
+from campaignctl.triggering import OtherBodyError, RowsRefusedError, as_json, trigger
 from campaignctl.triggering import Request as TriggerRequest
 from campaignctl.web.bodies import json_of, media_of, pieces_of
 from campaignctl.web.documents import Error, Given, Problem
@@ -83,15 +83,13 @@ async def start(request: Request, service: Service) -> Response:
         raise HttpProblem(400, "H120", "the idempotency key is too long, or empty", f"use up to {_LONGEST_KEY} letters")
     # On the disk of the store there has to be room for the contacts anyway.
     with tempfile.TemporaryFile(dir=service.project.folder) as file:
-        await _take_in(request, file)
+        await _take_in(request, service, file)
         asked = TriggerRequest(request.path_params["name"], _pieces(file), f"token {request.state.token.id}", key)
         try:
             done = await service.in_thread(trigger, service.store, asked, service.clock.now)
         except RowsRefusedError as failure:
             told = {"code": failure.code, "message": failure.message, "hint": failure.hint}
-            rows = [
-                {"line": row.line, "id": row.key, "reason": row.reason, "detail": row.detail} for row in failure.rows
-            ]
+            rows = [as_json(row) for row in failure.rows]
             return JSONResponse(
                 {"version": 1, "error": told, "rejected": rows, "rejected_count": failure.count}, status_code=422
             )
@@ -100,12 +98,12 @@ async def start(request: Request, service: Service) -> Response:
     return JSONResponse(done.answer, 202, {} if done.is_new else {"Idempotent-Replayed": "true"})
 
 
-async def _take_in(request: Request, file: IO[bytes]) -> None:
+async def _take_in(request: Request, service: Service, file: IO[bytes]) -> None:
     """Put the rows of the body into *file*, a line each."""
     match media_of(request):
         case "application/x-ndjson":
             async for piece in pieces_of(request, LARGEST_REQUEST):
-                file.write(piece)
+                await service.in_thread(file.write, piece)
         case "application/json":
             given = await json_of(request)
             if not isinstance(given, dict) or set(given) != {"contacts"} or not isinstance(given["contacts"], list):

@@ -17,6 +17,7 @@ from campaignctl.errors import RefusedError, WorkFailedError
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.pausing import pause
 from campaignctl.store.checks.check import check_store
+from campaignctl.tracing import trace
 from campaignctl.triggering import OtherBodyError, Request, RowsRefusedError, Started, trigger
 
 THANKS = """
@@ -122,6 +123,9 @@ def test_the_same_request_again_gets_the_same_answer_and_another_body_is_a_mista
         (b'{"id": "c", "data": {"x": NaN}}', "not JSON"),
         (b'{"id": "c", "data": {"x": "' + b"y" * 70_000 + b'"}}', "longer than 65536"),
         (b'{"id": "c", "properties": {"name": "\\u0000"}}', "NUL"),
+        (b'{"id": "c", "data": {"x": "\\ud800"}}', "half of a character pair"),
+        (b'{"id": "c", "data": {"x": 1e999}}', "too large"),
+        (b'{"id": true}', "neither text nor a number"),
         (ADA, "duplicate key"),
     ],
 )
@@ -166,6 +170,18 @@ def test_who_is_not_in_the_projects_segment_takes_no_part(world: World) -> None:
     assert [recipient for recipient, _ in subjects(world)] == ["ada@example.org"]
 
 
+def test_a_campaign_does_not_start_with_nobody(world: World) -> None:
+    project = (world.folder / "campaignctl.yaml").read_text()
+    world.write("campaignctl.yaml", project + "segment: {attribute: name, ne: Bob}\n")
+    world.contacts()
+    world.at("2026-11-20 10:00")
+    world.publish(THANKS)
+    with pytest.raises(WorkFailedError, match="nobody"):
+        asked(world, BOB)
+    # It may still start, and Bob is not in the list
+    assert asked(world, ADA).answer["contacts_added"] == 1
+
+
 def test_a_campaign_that_is_paused_stopped_or_started_by_its_times_is_not_started(thanks: World) -> None:
     pause(thanks.store, "thanks", actor="tester", now=thanks.clock.now())
     with pytest.raises(RefusedError, match="paused"):
@@ -199,6 +215,34 @@ def test_now_and_simulations_are_for_campaigns_that_start_by_themselves(
     said = capsys.readouterr().err
     assert "error[P157]" in said
     assert "error[P108]" in said
+
+
+def test_a_step_without_a_time_cannot_be_added_after_the_request_for_nothing_would_start_it(thanks: World) -> None:
+    asked(thanks, ADA)
+    added = THANKS.replace("  - {id: later", "  - {id: more, set: {seen: true}}\n  - {id: later")
+    with pytest.raises(RefusedError, match="give it a time"):
+        thanks.publish(added, is_live=True)
+
+
+def test_a_version_that_is_published_while_the_request_is_read_is_not_started_with_it(thanks: World) -> None:
+    def slow() -> Iterator[bytes]:
+        yield ADA
+        thanks.publish(THANKS.replace("Order", "Your order"))
+
+    with pytest.raises(RefusedError, match="published anew"):
+        trigger(thanks.store, Request("thanks", slow(), "tester"), thanks.clock.now)
+    assert thanks.campaign("thanks").started_at is None
+
+
+def test_trace_says_that_the_request_named_the_contact(thanks: World) -> None:
+    thanks.contacts()
+    asked(thanks, ADA)
+    thanks.run_until("2026-11-20 10:05")
+    with thanks.store.reading() as ledger:
+        named = trace(ledger, "thanks", "a", thanks.clock.now())
+        other = trace(ledger, "thanks", "c-1", thanks.clock.now())
+    assert named.explanation == "Is a member: the request that started the campaign named the contact."
+    assert other.explanation.startswith("Is not a member: the request did not name the contact")
 
 
 def test_leading_steps_may_be_changed_before_the_request(thanks: World) -> None:

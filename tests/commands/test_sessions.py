@@ -40,6 +40,7 @@ def typed(lines: list[str], folder: Path) -> str:
     script = "".join(f"{{ {line}\n}} 2>&1 </dev/null; echo {mark}$?\n" for line in lines)
     environment = {
         **os.environ,
+        "PYTHONUNBUFFERED": "1",  # what is written to both streams comes in the order written
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "USER": "ada",
         "LOGNAME": "ada",
