@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, bindparam, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, select
 
+from campaignctl.campaign.version import Version
 from campaignctl.ports import NOTHING, Candidate, Cohort
 from campaignctl.store.instants import instant
 from campaignctl.store.lists import KEY_COLUMN, ContactList, value_of
@@ -20,10 +21,16 @@ def with_contacts(cohort: Cohort, contacts: ContactList) -> Select[Any]:
     of_contact = select(
         deliveries.c.contact_id, deliveries.c.made_at, deliveries.c.attempts, *contacts.table.columns
     ).join(contacts.table, contacts.table.c.id == deliveries.c.contact_id)
-    if not cohort.version.has_values_of_members:
+    own = values_of_members(cohort.version)
+    if not own:
         return of_contact
     is_member = and_(members.c.campaign_id == cohort.campaign.id, members.c.contact_id == deliveries.c.contact_id)
-    return of_contact.join(members, is_member).add_columns(members.c.data, members.c.gate)
+    return of_contact.join(members, is_member).add_columns(*own)
+
+
+def values_of_members(version: Version) -> tuple[ColumnElement[Any], ...]:
+    """The columns that a `CandidateReader` finds behind those of the contact: none where members bring nothing."""
+    return (members.c.data, members.c.gate) if version.has_values_of_members else ()
 
 
 class CandidateReader:
@@ -42,8 +49,7 @@ class CandidateReader:
             for attribute in contacts.attributes.values()
         ]
         self._made_at = (0, instant(0))
-        # Two columns more stand at the end of the rows.
-        self._has_own = cohort.version.has_values_of_members
+        self._has_own = bool(values_of_members(cohort.version))
 
     def candidate(self, row: Sequence[Any]) -> Candidate:
         """The delivery in *row*."""

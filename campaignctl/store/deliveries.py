@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, lite
 
 from campaignctl.flow.states import DeliveryState
 from campaignctl.ports import Candidate, Cohort, LiveCampaign, LiveStep
-from campaignctl.store.candidates import CandidateReader
+from campaignctl.store.candidates import CandidateReader, values_of_members
 from campaignctl.store.claims import MAY_BE_TRIED, ClaimStatements
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.lists import ContactList
@@ -99,7 +99,6 @@ class DeliveryStatements(ClaimStatements):
 
     def _rows_of(self, cohort: Cohort, contacts: ContactList, before: Sequence[ColumnElement[Any]]) -> Iterator[Any]:
         """Rows for a `CandidateReader` behind the columns *before*, a thousand at a time."""
-        own = (members.c.data, members.c.gate) if cohort.version.has_values_of_members else ()
         statement = (
             select(
                 *before,
@@ -107,7 +106,7 @@ class DeliveryStatements(ClaimStatements):
                 literal(0).label("made_at"),
                 literal(0).label("attempts"),
                 *contacts.table.columns,
-                *own,
+                *values_of_members(cohort.version),
             )
             .join(contacts.table, contacts.table.c.id == members.c.contact_id)
             .where(*in_cohort(cohort))

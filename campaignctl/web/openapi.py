@@ -35,9 +35,8 @@ _TOKEN_ERRORS: Final = {
 
 def openapi_text(operations: Sequence[Operation] = OPERATIONS) -> str:
     """The document, the same at every call."""
-    described = [operation for operation in operations if operation.is_described]
     paths: dict[str, dict[str, Any]] = {}
-    for operation in described:
+    for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation)
     document = {
         "openapi": "3.1.0",
@@ -49,7 +48,7 @@ def openapi_text(operations: Sequence[Operation] = OPERATIONS) -> str:
         },
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": _schemas(described),
+            "schemas": _schemas(operations),
             "securitySchemes": {
                 "token": {
                     "type": "http",

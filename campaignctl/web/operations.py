@@ -68,5 +68,4 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     description: str = ""
     tag: str = "service"
-    is_described: bool = True  # whether it stands in the OpenAPI document
     path_patterns: Mapping[str, str] = field(default_factory=dict)  # what a name in the path looks like

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 from campaignctl.campaign.attribute import AttributeType
 from campaignctl.message.proof import LARGEST_NUMBER, LONGEST_TEXT
 from campaignctl.ports import Candidate, Cohort
-from campaignctl.store.candidates import CandidateReader
+from campaignctl.store.candidates import CandidateReader, values_of_members
 from campaignctl.store.instants import stored
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.lists import Attribute, ContactList
@@ -125,7 +125,7 @@ class UnmadeStatements(SqlLedger):
             literal(stored(now)).label("made_at"),
             literal(0).label("attempts"),
             *contacts.table.columns,
-            *((members.c.data, members.c.gate) if cohort.version.has_values_of_members else ()),
+            *values_of_members(cohort.version),
             maintain_column_froms=True,
         ).limit(_ROWS_AT_ONCE)
         reader, after = CandidateReader(cohort, contacts), 0
