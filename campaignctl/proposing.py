@@ -9,7 +9,6 @@ from enum import StrEnum
 
 from campaignctl.campaign.model import Campaign
 from campaignctl.campaign.steps.email import EmailStep
-from campaignctl.campaign.steps.export import ExportStep
 from campaignctl.campaign.steps.sms import SmsStep
 from campaignctl.campaign.steps.union import RunnableStep, every_step, verb_of
 from campaignctl.campaign.version import Version
@@ -246,8 +245,6 @@ def needed_and_missing(campaign: Campaign) -> Iterator[tuple[str, str]]:
             for key in ("variants", "test"):
                 if key in step.email.model_fields_set:
                     yield where, f"`{key}`"
-        elif isinstance(step, ExportStep) and not step.export.to.endswith(".csv"):
-            yield where, "`export`"
         elif isinstance(step, SmsStep):
             for key in ("variants", "test"):
                 if key in step.sms.model_fields_set:

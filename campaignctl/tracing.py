@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from campaignctl.campaign.steps.email import EmailStep
+from campaignctl.campaign.steps.effects import Deliver
 from campaignctl.campaign.steps.gate import GateStep
-from campaignctl.campaign.steps.sms import SmsStep
 from campaignctl.campaign.steps.split import EngagementSplit, SegmentSplit, SplitStep
-from campaignctl.campaign.steps.webhook import WebhookStep
+from campaignctl.campaign.steps.union import RunnableStep
 from campaignctl.campaign.version import Version
 from campaignctl.campaign.when import wall_text
 from campaignctl.campaign.wording import told, why_not
@@ -173,7 +172,7 @@ class _Teller:
                 return "to_come", None, f"to come{on}"
             case StepState.HELD | StepState.SKIPPED | StepState.CANCELLED:
                 return str(step.state), step.reason, f"the step is {step.state}: {_STEP_REASONS.get(step.reason or '')}"
-        if isinstance(stop.step, EmailStep | SmsStep | WebhookStep):
+        if isinstance(stop.step, RunnableStep) and isinstance(stop.step.effect(), Deliver):
             return "not_a_member", None, "was not among the contacts of this step"
         return "done", None, f"the step's `{step.verb}` was carried out"
 
@@ -212,6 +211,10 @@ class _Teller:
                 tries = f" at attempt {delivery.attempts}" if delivery.attempts > 1 else ""
                 return f"sent on {at}{tries}"
             case DeliveryState.SKIPPED if delivery.reason in ("suppressed", "unsubscribed"):
+                if step.verb == "export":
+                    return (
+                        f"not handed on, on {at}, because the address or the number is suppressed ({delivery.reason})"
+                    )
                 if step.verb == "sms":
                     # In what form the number is suppressed depends on the project, as it was then.
                     return f"not sent on {at}, because the number was suppressed ({delivery.reason})"

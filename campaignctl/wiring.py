@@ -106,6 +106,7 @@ def all_channels(project: ProjectFile, clock: Clock) -> dict[str, Channel]:
     found = {"email": email_channel(project), "sms": _or_unusable(partial(sms_channel, project, clock))}
     for name in project.project.endpoints:
         found[f"webhook/{name}"] = _or_unusable(partial(webhook_channel, project, name, clock))
+        found[f"export/{name}"] = _or_unusable(partial(export_channel, project, name, clock))
     return found
 
 
@@ -150,6 +151,22 @@ def webhook_channel(project: ProjectFile, name: str, clock: Clock) -> Channel:
 
     endpoint = endpoint_settings(project, name)
     return HttpChannel(http_client_for(endpoint), webhook_request(endpoint), clock, is_idempotent=True)
+
+
+def export_channel(project: ProjectFile, name: str, clock: Clock) -> Channel:
+    """
+    What hands people to an ad network by one endpoint.
+
+    Raises:
+        ChannelError: it cannot be used.
+    """
+    from campaignctl.channels.http.channel import HttpChannel
+    from campaignctl.channels.http.networks import network_request, network_verdict
+
+    endpoint = endpoint_settings(project, name)
+    return HttpChannel(
+        http_client_for(endpoint), network_request(endpoint), clock, is_idempotent=True, judge=network_verdict
+    )
 
 
 def endpoint_settings(project: ProjectFile, name: str) -> EndpointSettings:

@@ -162,7 +162,7 @@ def _show(found: Simulation, version: Version, assumed: Assumptions) -> None:
                 short(each.step.started_at),
                 _end(each, short),
                 each.step.cohort,
-                each.messages if each.step.verb in _SENDS else None,
+                each.messages if each.step.verb in _SENDS or each.by_hour or each.skipped else None,
                 sum(each.skipped.values()) or None,
             )
             for each in found.steps

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final
 
 from campaignctl.campaign.steps.effects import Write
-from campaignctl.message.ad_lists import HEADERS, NAMES, Person, row_of
+from campaignctl.message.ad_lists import HEADERS, NAMES, NotRecognisedError, Person, row_of
 from campaignctl.message.phone import normal_phone
 from campaignctl.ports import Candidate, Cohort, Exports, Ledger
-
-_NOT_RECOGNISED: Final = "no_address"  # by nothing that the network asks for
 
 
 def export(effect: Write, cohort: Cohort, ledger: Ledger, exports: Exports, country: str | None, now: datetime) -> None:
@@ -27,20 +24,22 @@ def export(effect: Write, cohort: Cohort, ledger: Ledger, exports: Exports, coun
 
     def rows() -> Iterator[Sequence[str]]:
         for candidate, reason in ledger.contacts_and_reasons(cohort, now):
-            person = _person(cohort, candidate, country)
-            why = reason or ("suppressed" if person["phone"] in unwanted else "")
-            row = None if why else row_of(effect.network, person)
-            if row is None:
-                left_out[why or _NOT_RECOGNISED] += 1
-            else:
-                yield row
+            person = person_of(cohort, candidate, country)
+            if why := reason or ("suppressed" if person["phone"] in unwanted else ""):
+                left_out[why] += 1
+                continue
+            try:
+                yield row_of(effect.network, person)
+            except NotRecognisedError as failure:
+                left_out[failure.reason] += 1
 
     written = exports.write(effect.path, HEADERS[effect.network], rows())
     detail = {"step": cohort.step.name, "path": effect.path, "written": written, "left_out": dict(left_out)}
     ledger.note("exported", cohort.campaign, detail, now)
 
 
-def _person(cohort: Cohort, candidate: Candidate, country: str | None) -> Person:
+def person_of(cohort: Cohort, candidate: Candidate, country: str | None) -> Person:
+    """A contact as networks ask for people; a number without a country code is of *country*."""
     contacts, values = cohort.version.content.contacts, candidate.values
     by_name = {name.lower(): value for name, value in values.items()}
     found = {role: str(next((by_name[each] for each in names if each in by_name), "")) for role, names in NAMES.items()}

@@ -265,7 +265,7 @@ class Lane:
             self._epoch,
             now,
             queue.cap,
-            [message.recipient for _, message in ready] if queue.has_normal_form else None,
+            [message.recipient for _, message in ready] if queue.checks_numbers else None,
         )
         granted = []
         for (candidate, message), claim in zip(ready, claims, strict=True):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 
+from campaignctl.campaign.steps.export import Export
 from campaignctl.campaign.steps.webhook import Webhook
+from campaignctl.engine.exporting import person_of
 from campaignctl.engine.messages import Messages, delivery_key
 from campaignctl.engine.rules import SendingRules
+from campaignctl.message.ad_lists import HEADERS, row_of
 from campaignctl.message.phone import countries_of, normal_phone
 from campaignctl.message.sandbox import RenderError
 from campaignctl.message.text import SmsRules, as_document
@@ -81,6 +85,42 @@ def request_makers(webhook: Webhook, cohort: Cohort, messages: Messages) -> tupl
         return Outgoing(_batch_key(campaign.name, step, campaign.seed, batch), "", "", content)
 
     return (made, None) if webhook.per == "contact" else (waits, packed)
+
+
+def export_makers(export: Export, cohort: Cohort, country: str | None) -> tuple[Maker, Packer]:
+    """
+    Makes the requests that hand people to a network, as documents: which rows, of which batch of which upload.
+
+    Whoever the network could not know is no part of any. The recipient of a
+    message is the number, by which somebody may be suppressed as well.
+    """
+    campaign, step = cohort.campaign, cohort.step.name
+    upload = hashlib.sha256(f"{campaign.name}/{step}/{campaign.seed}".encode()).digest()
+    session = int.from_bytes(upload[:8]) >> 1  # networks count in 63 bits
+
+    def made(candidate: Candidate) -> Outgoing | RenderError:
+        person = person_of(cohort, candidate, country)
+        try:
+            row_of(export.format, person)
+        except RenderError as failure:
+            return failure
+        return Outgoing(delivery_key(campaign, step, candidate), "", person["phone"], b"")
+
+    def packed(batch: Sequence[Candidate]) -> Outgoing:
+        document = {
+            "format": export.format,
+            "header": HEADERS[export.format],
+            "rows": [row_of(export.format, person_of(cohort, each, country)) for each in batch],
+            "session": session,
+            "batch": batch[0].batch + 1,
+            "people": cohort.step.cohort,
+            "audience": export.audience,
+            "advertiser": export.advertiser,
+        }
+        key = _batch_key(campaign.name, step, campaign.seed, batch)
+        return Outgoing(key, "", "", json.dumps(document, ensure_ascii=False).encode())
+
+    return made, packed
 
 
 def _batch_key(campaign: str, step: str, seed: str, batch: Sequence[Candidate]) -> str:

@@ -10,13 +10,23 @@ from itertools import groupby
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from campaignctl.campaign.steps.effects import Deliver
 from campaignctl.campaign.steps.email import Email, EmailStep
+from campaignctl.campaign.steps.export import ExportStep
 from campaignctl.campaign.steps.sms import Sms, SmsStep
 from campaignctl.campaign.steps.union import every_step
 from campaignctl.campaign.steps.webhook import WebhookStep
 from campaignctl.campaign.when import zone_named
 from campaignctl.engine.destinations import Destinations, domain_of
-from campaignctl.engine.making import Maker, Packer, country_of, email_maker, request_makers, text_maker
+from campaignctl.engine.making import (
+    Maker,
+    Packer,
+    country_of,
+    email_maker,
+    export_makers,
+    request_makers,
+    text_maker,
+)
 from campaignctl.engine.messages import Messages
 from campaignctl.engine.rules import SendingRules
 from campaignctl.flow.rates import FrequencyCap, Rate
@@ -54,7 +64,7 @@ class StepQueue:
     make: Maker
     destination: Callable[[Candidate], str]
     cap: FrequencyCap | None = None
-    has_normal_form: bool = False  # its addresses are suppressed in a form that `make` finds
+    checks_numbers: bool = False  # `make` finds numbers that may be suppressed, whatever form the list has them in
     pack: Packer | None = None  # makes one request for each batch
     batch_size: int = 1
     ahead: deque[Candidate] = field(default_factory=deque)
@@ -71,7 +81,7 @@ class StepQueue:
                 return cls._of_message(cohort, messages, rules, said, "email", email_maker(cohort, messages, rules))
             case SmsStep(sms=said):
                 queue = cls._of_message(cohort, messages, rules, said, "sms", text_maker(cohort, messages, rules))
-                return replace(queue, destination=country_of(rules.sms), has_normal_form=True)
+                return replace(queue, destination=country_of(rules.sms), checks_numbers=True)
             case WebhookStep(webhook=said):
                 # It writes to a system, not to a person: it knows no night, and how often does not count.
                 make, pack = request_makers(said, cohort, messages)
@@ -80,6 +90,12 @@ class StepQueue:
                 return cls(
                     cohort, messages, Opening(), rate, None, effect.channel, make, _one_destination,
                     pack=pack, batch_size=effect.batch or 1,
+                )  # fmt: skip
+            case ExportStep(export=handed_on) if isinstance(handing := step.effect(), Deliver):
+                make, pack = export_makers(handed_on, cohort, rules.sms.country)
+                return cls(
+                    cohort, messages, Opening(), None, None, handing.channel, make, _one_destination,
+                    checks_numbers=True, pack=pack, batch_size=handing.batch or 1,
                 )  # fmt: skip
             case _:
                 raise TypeError(f"`{cohort.step.verb}` sends nothing")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
 from campaignctl.message.address import normal_address
+from campaignctl.message.sandbox import RenderError
 
 Network = Literal["meta", "google", "tiktok", "csv"]
 Person = Mapping[str, str]  # `id`, `email`, `phone` in E.164, `first_name`, `last_name`, `country`, `zip`
@@ -122,7 +123,20 @@ ROWS: Final[Mapping[Network, Callable[[Person], list[str]]]] = {
 }
 
 
-def row_of(network: Network, person: Person) -> list[str] | None:
-    """What a network gets of somebody; None where it could recognise them by nothing."""
+class NotRecognisedError(RenderError):
+    """A network could know somebody by nothing that it asks for."""
+
+    reason = "no_address"
+
+
+def row_of(network: Network, person: Person) -> list[str]:
+    """
+    What a network gets of somebody.
+
+    Raises:
+        NotRecognisedError: it could know them by nothing.
+    """
     row = ROWS[network](person)
-    return row if any(row[:2]) else None
+    if not any(row[:2]):
+        raise NotRecognisedError("there is neither an address nor a number")
+    return row

@@ -38,9 +38,9 @@ from campaignctl.store.instants import stored
 from campaignctl.store.limits import LimitStatements
 from campaignctl.store.lists import ContactList
 from campaignctl.store.members import MemberStatements
-from campaignctl.store.reasons import address_of, is_suppressed, reasons_to_skip
+from campaignctl.store.reasons import LOOKED_UP, address_of, is_suppressed, reasons_to_skip
 from campaignctl.store.rounds import RoundStatement
-from campaignctl.store.suppressions import EMAIL, suppress
+from campaignctl.store.suppressions import EMAIL, SMS, suppress
 from campaignctl.store.tables import (
     batches,
     campaigns,
@@ -248,13 +248,12 @@ class ClaimStatements(MemberStatements, LimitStatements, UncertainStatements):
         epoch: int,
         now: datetime,
         cap: FrequencyCap | None = None,
-        addresses: Sequence[str] | None = None,
+        numbers: Sequence[str] | None = None,
     ) -> list[Claim]:
         """
         Write the intent to send to these contacts, as far as each may be written to at this moment.
 
-        *addresses* are theirs in the form in which they are suppressed, where a
-        list has them in others.
+        *numbers* are theirs in E.164, in which they are suppressed, where that is asked.
 
         Consent, suppression, address, the frequency cap and the campaign's
         state are asked in the transaction that writes the intent.
@@ -263,7 +262,7 @@ class ClaimStatements(MemberStatements, LimitStatements, UncertainStatements):
             return []
         facts = self._facts(cohort, candidates, now)
         recent = {} if cap is None else self.recent_messages(cohort, candidates, now - cap.per)
-        unwanted = {} if addresses is None else self._suppressed(cohort.step.verb, candidates, addresses)
+        unwanted = {} if numbers is None else self._suppressed(candidates, numbers)
         claims: list[Claim] = []
         granted: list[int] = []
         skipped: dict[str, list[int]] = {}
@@ -292,18 +291,18 @@ class ClaimStatements(MemberStatements, LimitStatements, UncertainStatements):
             _GRANT.run(self.connection, granted, {**these, "by_epoch": epoch})
         return claims
 
-    def _suppressed(self, channel: str, candidates: Sequence[Candidate], addresses: Sequence[str]) -> Mapping[int, str]:
-        """Why this channel must not write to some of the contacts."""
+    def _suppressed(self, candidates: Sequence[Candidate], numbers: Sequence[str]) -> Mapping[int, str]:
+        """Why some of the contacts must not be written to at these numbers."""
         rows = self.connection.execute(
             select(suppressions.c.address, suppressions.c.reason).where(
-                suppressions.c.channel == channel, suppressions.c.address.in_([each.lower() for each in addresses])
+                suppressions.c.channel == SMS, suppressions.c.address.in_(numbers)
             )
         )
         why = {row.address: "unsubscribed" if row.reason == "unsubscribed" else "suppressed" for row in rows}
         return {
-            candidate.contact_id: why[address.lower()]
-            for candidate, address in zip(candidates, addresses, strict=True)
-            if address.lower() in why
+            candidate.contact_id: why[number]
+            for candidate, number in zip(candidates, numbers, strict=True)
+            if number in why
         }
 
     def skip(self, cohort: Cohort, candidate: Candidate, reason: str, detail: str, now: datetime) -> None:
@@ -439,4 +438,4 @@ def _facts_of(cohort: Cohort, contacts: ContactList, now: datetime, these: Colum
         )
     )
     # Of other channels an address is looked up in its normal form, which SQL does not know.
-    return facts.outerjoin_from(deliveries, suppressions, is_suppressed(address)) if verb == "email" else facts
+    return facts.outerjoin_from(deliveries, suppressions, is_suppressed(address)) if verb in LOOKED_UP else facts

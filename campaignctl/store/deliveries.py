@@ -86,9 +86,7 @@ class DeliveryStatements(ClaimStatements):
     def contacts_and_reasons(self, cohort: Cohort, now: datetime) -> Iterator[tuple[Candidate, str]]:
         """The same, each with why nothing of this contact may be handed on; empty where it may."""
         contacts = self.contact_list(cohort.campaign)
-        # A contact without an address may have a number.
-        reasons = [each for each in reasons_to_skip(cohort.version, contacts, now) if each[1] != "no_address"]
-        why = case(*reasons, else_="").label("why")
+        why = case(*reasons_to_skip(cohort.version, contacts, now, "export"), else_="").label("why")
         reader = CandidateReader(cohort, contacts)
         for why_not, *row in self._rows_of(cohort, contacts, [why]):
             yield reader.candidate(row), why_not

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, func, literal, not_, or_
 
@@ -16,10 +16,16 @@ from campaignctl.store.tables import suppressions
 
 Reason = tuple[ColumnElement[bool], str]
 
+# Verbs whose requests are about contacts, whether they have an address or not.
+WITHOUT_ADDRESS: Final = frozenset({"webhook", "export"})
+# Verbs whose e-mail addresses are looked up among the suppressed: the messages to them, and what hands them on.
+LOOKED_UP: Final = frozenset({"email", "export"})
+
 
 def address_attribute(version: Version, verb: str) -> str | None:
-    """The attribute with the address that a step of this verb writes to; None for what writes to nobody."""
-    return {"email": version.content.contacts.email, "sms": version.content.contacts.phone}.get(verb)
+    """The attribute with the address that a step of this verb writes to, or hands on; None where it needs none."""
+    contacts = version.content.contacts
+    return {"email": contacts.email, "export": contacts.email, "sms": contacts.phone}.get(verb)
 
 
 def address_of(version: Version, contacts: ContactList, verb: str = "email") -> ColumnElement[Any]:
@@ -48,8 +54,8 @@ def reasons_to_skip(version: Version, contacts: ContactList, now: datetime, verb
     form. A request is about a contact, and goes to no address.
     """
     own = version.content.project_segment
-    found: list[Reason] = [] if verb == "webhook" else [has_no_address(version, contacts, verb)]
-    if verb == "email":
+    found: list[Reason] = [] if verb in WITHOUT_ADDRESS else [has_no_address(version, contacts, verb)]
+    if verb in LOOKED_UP:
         found += [
             (suppressions.c.reason == "unsubscribed", "unsubscribed"),
             (suppressions.c.reason.is_not(None), "suppressed"),

@@ -215,7 +215,8 @@ def staged(project: Project, now: datetime, seed: str, answered: Collection[str]
             spill = SpillFile(folder / "store.db.spill")
             spill.prepare()
             channel: Any = MemoryChannel()
-            channels = dict.fromkeys(("email", "sms", *(f"webhook/{each}" for each in project.endpoints)), channel)
+            by_endpoint = (f"{verb}/{each}" for verb in ("webhook", "export") for each in project.endpoints)
+            channels = dict.fromkeys(("email", "sms", *by_endpoint), channel)
             epoch = store.begin_epoch("test", 1, now)
             dispatcher = Dispatcher(store, channels, epoch, SendingRules.of(project), spill)
             with store.writing() as ledger:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from world import PROJECT, World
 
-from campaignctl.errors import RefusedError
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.store.suppressions import suppress
 
@@ -132,8 +131,3 @@ def test_a_folder_that_leads_out_of_the_project_holds_the_step(
 @pytest.mark.parametrize("to", ["/tmp/ads.csv", "../ads.csv", "a/../../ads.csv", "campaignctl.yaml", "unknown"])
 def test_an_export_that_goes_nowhere_is_a_problem(shop: World, to: str) -> None:
     assert "C412" in [problem.code for problem in shop.check(export("meta", to)).problems]
-
-
-def test_an_export_to_an_endpoint_is_not_published_yet(shop: World) -> None:
-    with pytest.raises(RefusedError, match="export"):
-        shop.publish(export("meta", "p"))

@@ -26,6 +26,7 @@ steps:
   - {id: text, at: 2026-12-01 10:00, sms: {text: "Hi {{ contact.name }}", rate: 1/min}}
   - {id: tell, at: 2026-12-01 11:00, webhook: {endpoint: crm, per: batch, batch: 2, rate: 1/h}}
   - {id: ads, at: 2026-12-02 11:00, export: {format: csv, to: ads.csv}}
+  - {id: hand-on, at: 2026-12-02 12:00, export: {format: meta, to: crm}}
 """
 PEOPLE = "id,name,mobile\nc-1,Ada,+33612345678\nc-2,Bo,12\nc-3,Cy,\nc-4,Dee,+33612345679\nc-5,,+33612345670\n"
 
@@ -46,7 +47,7 @@ def happened(world: World, step: str) -> tuple[int, dict[str, int], datetime | N
 
 def test_texts_and_batches_leave_as_they_were_simulated(world: World) -> None:
     world.write("campaignctl.yaml", PROJECT)
-    world.channels = {"sms": WrittenChannel(world.clock), "webhook/crm": WrittenChannel(world.clock)}
+    world.channels = {name: WrittenChannel(world.clock) for name in ("sms", "webhook/crm", "export/crm")}
     world.import_file(world.write("contacts.csv", PEOPLE))
     file = world.write("campaign.yaml", CAMPAIGN)
     checked = check_file(file, world.project, {})
@@ -58,8 +59,9 @@ def test_texts_and_batches_leave_as_they_were_simulated(world: World) -> None:
 
     world.publish_file(file)
     world.run_until("2026-12-03 00:00")
-    text, tell, _ = simulated.steps
+    text, tell, _, hand_on = simulated.steps
     assert happened(world, "text") == (text.messages, dict(text.skipped), text.step.finished_at)
     assert happened(world, "text")[:2] == (2, {"no_address": 2, "render_error": 1})
     assert happened(world, "tell")[:2] == (tell.messages, dict(tell.skipped)) == (5, {})
     assert (world.folder / "ads.csv").exists()
+    assert happened(world, "hand-on")[:2] == (hand_on.messages, dict(hand_on.skipped)) == (3, {"no_address": 2})

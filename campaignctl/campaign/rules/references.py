@@ -207,9 +207,12 @@ def endpoints_are_known(file: CampaignFile, known: Known) -> Iterator[Problem]:
 
 
 def exports_go_somewhere(file: CampaignFile, known: Known) -> Iterator[Problem]:
-    """C412: an export goes to a `.csv` file inside the project, or to an endpoint."""
+    """C412, C451: an export goes to a `.csv` file inside the project, or to an endpoint, and says where there."""
     for path, step in placed_steps(file):
-        if not isinstance(step, ExportStep) or step.export.to in known.project.endpoints:
+        if not isinstance(step, ExportStep):
+            continue
+        yield from _audience_is_named(file, (*path, "export"), step)
+        if step.export.to in known.project.endpoints:
             continue
         to = PurePosixPath(step.export.to)
         if to.is_absolute() or ".." in to.parts or to.suffix != ".csv" or "\0" in step.export.to:
@@ -217,6 +220,23 @@ def exports_go_somewhere(file: CampaignFile, known: Known) -> Iterator[Problem]:
                 "C412", (*path, "export", "to"),
                 f"`{step.export.to}` is no `.csv` file inside the project, and no endpoint of it",
                 "write a path like `exports/audience.csv`: it begins at the project's folder", step=step.id,
+            )  # fmt: skip
+
+
+def _audience_is_named(file: CampaignFile, path: Path, step: ExportStep) -> Iterator[Problem]:
+    """C451: what only TikTok's requests say is said for these, and for no others."""
+    export = step.export
+    for key in ("audience", "advertiser"):
+        is_given, is_needed = getattr(export, key) is not None, export.format == "tiktok" and not export.is_file
+        if is_needed and not is_given:
+            yield file.problem(
+                "C451", (*path, "to"), f"requests to TikTok name the {key}, and `{step.id}` says none",
+                f"add `{key}: ID`, as TikTok's Ads Manager shows it", step=step.id,
+            )  # fmt: skip
+        elif is_given and not is_needed:
+            yield file.problem(
+                "C451", (*path, key), f"nothing reads `{key}` here", "take it out: only requests to TikTok name it",
+                at_key=True, step=step.id,
             )  # fmt: skip
 
 

@@ -8,19 +8,26 @@ from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from time import monotonic
 
-from campaignctl.channels.http.exchange import HttpClient, HttpRequest
+from campaignctl.channels.http.exchange import HttpAnswer, HttpClient, HttpFailure, HttpRequest
 from campaignctl.channels.http.verdicts import verdict_on
 from campaignctl.clock import Clock
 from campaignctl.ports import Outcome, Outgoing, Verdict
 
 Composer = Callable[[Outgoing, datetime], HttpRequest]
+Judge = Callable[[Outgoing, HttpAnswer | HttpFailure, datetime], Outcome]
+
+
+def by_status(message: Outgoing, answer: HttpAnswer | HttpFailure, now: datetime) -> Outcome:
+    """What the status of an answer says, for those whose status says all."""
+    return verdict_on(message.key, answer, now)
 
 
 class HttpChannel:
     """
     Carries messages to an endpoint, each in a thread of its own that waits for the answer.
 
-    *compose* makes the request of a message. *is_idempotent* says that the
+    *compose* makes the request of a message, and *judge* says what an answer
+    means. *is_idempotent* says that the
     other side tells a request that it had from a new one, so that one without
     an answer may be made again at once.
     """
@@ -32,12 +39,14 @@ class HttpChannel:
         clock: Clock,
         *,
         is_idempotent: bool,
+        judge: Judge = by_status,
         connections: int = 8,
     ) -> None:
         self._open = client
         self._client: HttpClient | None = None
         self._compose = compose
         self._clock = clock
+        self._judge = judge
         self._is_idempotent = is_idempotent
         self._connections = connections
         self._in_flight = 0
@@ -88,7 +97,7 @@ class HttpChannel:
         try:
             if self._client is not None:
                 answer = self._client.ask(self._compose(message, self._clock.now()))
-                outcome = verdict_on(message.key, answer, self._clock.now())
+                outcome = self._judge(message, answer, self._clock.now())
         finally:
             # Whatever happens, somebody waits for this message.
             self._finished.put(outcome._replace(is_repeatable=self._is_idempotent))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
+from campaignctl.campaign.steps.effects import Deliver
+from campaignctl.campaign.steps.union import RunnableStep, every_step
 from campaignctl.campaign.version import Version
 from campaignctl.errors import StoreError
 from campaignctl.flow.states import DeliveryState
@@ -15,8 +17,6 @@ from campaignctl.ports import Cohort, LiveCampaign
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.members import on_turn
 from campaignctl.store.tables import campaigns, deliveries, members, steps, ways
-
-_WITH_DELIVERIES: Final = ("email", "sms", "webhook")
 
 
 def cohorts_add_up(ledger: SqlLedger) -> Iterator[str]:
@@ -54,7 +54,7 @@ def _differences(ledger: SqlLedger, cohort: Cohort) -> Iterator[str]:
     these = deliveries.c.step_id == cohort.step.id
     known = deliveries.c.state.in_([state.value for state in DeliveryState])
     counted = ask(select(func.count()).select_from(deliveries).where(these, known)) or 0
-    if cohort.step.cohort is None or cohort.step.verb not in _WITH_DELIVERIES:
+    if cohort.step.cohort is None or not _delivers(cohort):
         if counted:
             yield f"{name} has {counted} deliveries, and has sent nothing yet"
     elif counted != cohort.step.cohort:
@@ -66,6 +66,13 @@ def _differences(ledger: SqlLedger, cohort: Cohort) -> Iterator[str]:
         yield f"{name} works on {cohort.step.cohort} members, and {came} came its way"
     if strangers := ask(_strangers(cohort)) or 0:
         yield f"{name} has deliveries for {strangers} contacts who are no members of its cohort"
+
+
+def _delivers(cohort: Cohort) -> bool:
+    """Whether the step makes deliveries, by the version that it began with."""
+    steps_of_version = every_step(cohort.version.campaign.steps)
+    step = next(each for each in steps_of_version if each.id == cohort.step.name)
+    return isinstance(step, RunnableStep) and isinstance(step.effect(), Deliver)
 
 
 def _with_ends() -> Any:

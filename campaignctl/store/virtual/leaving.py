@@ -16,7 +16,14 @@ from campaignctl.store.instants import stored
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.limits import recently_left
 from campaignctl.store.members import in_cohort
-from campaignctl.store.reasons import address_of, has_no_address, is_suppressed, reasons_to_skip
+from campaignctl.store.reasons import (
+    LOOKED_UP,
+    WITHOUT_ADDRESS,
+    address_of,
+    has_no_address,
+    is_suppressed,
+    reasons_to_skip,
+)
 from campaignctl.store.tables import deliveries, members, suppressions
 from campaignctl.store.virtual.tables import unmade
 from campaignctl.store.virtual.unmade import has_no_delivery
@@ -144,7 +151,7 @@ class LeavingStatements(SqlLedger):
             .where(*in_cohort(cohort), members.c.contact_id > part.after)
             .order_by(members.c.contact_id)
         )
-        if cohort.step.verb == "email":
+        if cohort.step.verb in LOOKED_UP:
             found = found.outerjoin(suppressions, is_suppressed(address_of(cohort.version, contacts)))
         if not part.all_made:
             found = found.outerjoin(unmade, is_unmade)
@@ -159,7 +166,7 @@ class LeavingStatements(SqlLedger):
         version, verb = part.cohort.version, part.cohort.step.verb
         contacts = self.contact_list(part.cohort.campaign)
         reasons: list[tuple[ColumnElement[bool], Any]] = [
-            *([] if verb == "webhook" else [has_no_address(version, contacts, verb)]),
+            *([] if verb in WITHOUT_ADDRESS else [has_no_address(version, contacts, verb)]),
             *([] if part.all_made else [(unmade.c.contact_id.is_not(None), func.coalesce(unmade.c.reason, _UNMADE))]),
             *reasons_to_skip(version, contacts, part.now, verb),
         ]

@@ -17,7 +17,7 @@ from campaignctl.store.instants import stored
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.lists import Attribute, ContactList
 from campaignctl.store.members import in_cohort
-from campaignctl.store.reasons import address_of
+from campaignctl.store.reasons import WITHOUT_ADDRESS, address_of
 from campaignctl.store.tables import deliveries, members
 from campaignctl.store.virtual.tables import PRIME, Mixed, draws, place_of_draw, unmade, unusable
 
@@ -111,7 +111,7 @@ class UnmadeStatements(SqlLedger):
         address = address_of(cohort.version, contacts, cohort.step.verb)
         is_marked = and_(unmade.c.step_id == cohort.step.id, unmade.c.contact_id == members.c.contact_id)
         found = _waiting(cohort, contacts).where(~select(unmade.c.contact_id).where(is_marked).exists())
-        if cohort.step.verb != "webhook":
+        if cohort.step.verb not in WITHOUT_ADDRESS:
             found = found.where(address.is_not(None), address != "")
         if needed is None:
             return found
