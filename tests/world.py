@@ -20,7 +20,7 @@ from campaignctl.engine.daemon import Daemon, Until
 from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.message.links import Signer
-from campaignctl.ports import Channel, GateEndpoints, LiveCampaign, Outcome, Outgoing, Store, Verdict
+from campaignctl.ports import Channel, Exports, GateEndpoints, LiveCampaign, Outcome, Outgoing, Store, Verdict
 from campaignctl.project import PROJECT_FILE, ProjectFile, load_project
 from campaignctl.publishing import Publication
 from campaignctl.stopping import StopReport, stop
@@ -93,6 +93,7 @@ class World:
         self.spill = SpillFile(folder / "campaignctl.db.spill")
         self.reports: list[TickReport] = []
         self.endpoints: GateEndpoints | None = None  # those that are asked at send gates
+        self.exports: Exports = ExportFolder(folder)
         self.write(PROJECT_FILE, PROJECT)
         self.write("hello.md", "Hello {{ contact.name }} {{ unsubscribe_url }} {{ postal_address }}")
 
@@ -158,7 +159,7 @@ class World:
         if self.endpoints is not None:
             signer = signer or signer_of(self.store, self.clock)
         dispatcher = Dispatcher(used, {"email": self.email, **self.channels}, epoch, rules, self.spill)
-        outside = Outside(ExportFolder(self.folder), rules.sms.country)
+        outside = Outside(self.exports, rules.sms.country)
         return Engine(used, dispatcher, signer, self.endpoints, outside)
 
     def run_until(self, wall: str, daemon: Daemon | None = None) -> None:

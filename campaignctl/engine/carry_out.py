@@ -21,17 +21,30 @@ from campaignctl.campaign.steps.effects import (
     Leave,
     Write,
 )
-from campaignctl.engine.exporting import export
+from campaignctl.engine.exporting import WrittenAhead, put
 from campaignctl.engine.messages import Messages
 from campaignctl.message.values import ValueTemplates
 from campaignctl.ports import Cohort, Exports, Ledger
 
 
+@dataclass(frozen=True)
+class NoFile:
+    """A table that was counted, and not kept."""
+
+    written: int
+
+    def put(self) -> None:
+        """Nothing takes its place."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class NoExports:
     """Takes tables, and writes nothing: for simulations and trials."""
 
-    def write(self, path: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:  # noqa: ARG002 # nothing is written
-        return sum(1 for _ in rows)
+    def prepare(self, path: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> NoFile:  # noqa: ARG002 # nothing is written
+        return NoFile(sum(1 for _ in rows))
 
 
 @dataclass(frozen=True)
@@ -43,9 +56,9 @@ class Outside:
 
 
 def carry_out(
-    effect: Effect, cohort: Cohort, ledger: Ledger, messages: Messages, outside: Outside, now: datetime
+    effect: Effect, cohort: Cohort, ledger: Ledger, messages: Messages, written: WrittenAhead | None, now: datetime
 ) -> bool:
-    """Do it, in the ledger's transaction; whether the step is finished with that."""
+    """Do it, in the ledger's transaction; whether the step is finished with that. A file is *written* before."""
     match effect:
         case Deliver(gate=Gate(hold=True) as gate):
             ledger.hold_deliveries(cohort, now)
@@ -70,7 +83,8 @@ def carry_out(
         case Leave():
             ledger.end_members(cohort)
         case Write():
-            export(effect, cohort, ledger, outside.exports, outside.country, now)
+            assert written is not None, "a step that writes a file begins when it is written"
+            put(written, ledger, now)
         case _:
             assert_never(effect)
     return True

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from campaignctl.campaign.steps.effects import Effect, Write
 from campaignctl.campaign.steps.union import RunnableStep
 from campaignctl.engine.breaker import is_complained_about
 from campaignctl.engine.carry_out import Outside, carry_out
+from campaignctl.engine.exporting import WrittenAhead, write_ahead
 from campaignctl.engine.gates import GateKeeper
 from campaignctl.engine.lane import Dispatched
 from campaignctl.engine.lateness import Late, verdict_on
@@ -190,17 +192,33 @@ class Engine:
         """Begin steps in their order until one has to wait; what needs no channel is finished at once."""
         while True:
             with self._store.reading() as ledger:
-                if self._first_due(campaign.name, now, ledger) is None:
-                    return
+                due = self._first_due(campaign.name, now, ledger)
+            if due is None:
+                return
+            written = None
             try:
+                written = self._written_ahead(due, now)
                 with self._store.writing() as ledger:
                     # Asked again under the lock: somebody may have paused or changed the campaign.
                     due = self._first_due(campaign.name, now, ledger)
                     if due is None:
                         return
-                    self._begin(due, ledger, now, report)
+                    self._begin(due, written, ledger, now, report)
             except _CannotBeDoneError as failure:
                 self._hold(failure, now, report)
+            finally:
+                if written is not None:
+                    written.file.close()
+
+    def _written_ahead(self, due: _Due, now: datetime) -> WrittenAhead | None:
+        """The file of a step that writes one, beside its place; nothing for other steps, and before the start."""
+        effect = _effect_of(due)
+        if not isinstance(effect, Write) or due.campaign.started_at is None or _lateness(due, now) is not Late.RUN:
+            return None
+        try:
+            return write_ahead(effect, _cohort(due), self._store, self._outside.exports, self._outside.country, now)
+        except ChannelError as failure:
+            raise _CannotBeDoneError(due, failure) from failure
 
     def _hold(self, failure: _CannotBeDoneError, now: datetime, report: TickReport) -> None:
         """Nothing of the step was done, and a person has to look: it can still be changed."""
@@ -219,11 +237,12 @@ class Engine:
         coming = ((step, _due_at(campaign, running, step)) for step in campaign.steps)
         return next((_Due(campaign, step, running, at) for step, at in coming if at is not None and at <= now), None)
 
-    def _begin(self, due: _Due, ledger: Ledger, now: datetime, report: TickReport) -> None:
+    def _begin(
+        self, due: _Due, written: WrittenAhead | None, ledger: Ledger, now: datetime, report: TickReport
+    ) -> None:
         campaign, step, messages = due.campaign, due.step, due.running.messages
-        stop, version = due.running.stops[step.name], messages.version
         named = f"{campaign.name}/{step.name}"
-        match verdict_on(stop.step, version.campaign, due.at, now):
+        match _lateness(due, now):
             case Late.SKIP:
                 ledger.step_skipped(step, "too_late", now)
                 ledger.note("step_skipped", campaign, {"step": step.name, "reason": "too_late"}, now)
@@ -237,15 +256,15 @@ class Engine:
             case Late.RUN:
                 pass
         if campaign.started_at is None:
-            count = ledger.freeze_audience(campaign, version, now)
+            count = ledger.freeze_audience(campaign, messages.version, now)
             ledger.note("started", campaign, {"members": count}, now)
-        cohort = Cohort(campaign, step, version, stop.turn)
+        cohort, effect = _cohort(due), _effect_of(due)
+        if isinstance(effect, Write) and (written is None or not written.is_of(cohort)):
+            # Who is in the file is known from now on, or the campaign is another one than a moment ago.
+            return
         ledger.step_started(step, campaign.version, due.at, ledger.cohort_size(cohort), now)
-        runnable = stop.step
-        if not isinstance(runnable, RunnableStep):
-            raise TypeError(f"`{step.verb}` was published, and this version cannot run it")
         try:
-            is_over = carry_out(runnable.effect(), cohort, ledger, messages, self._outside, now)
+            is_over = carry_out(effect, cohort, ledger, messages, written, now)
         except (RenderError, ChannelError) as failure:
             raise _CannotBeDoneError(due, failure) from failure
         report.started.append(named)
@@ -325,6 +344,21 @@ class Engine:
                 if (at := _due_at(campaign, self._version(campaign, campaign.version, ledger), step)) is not None
             ]
         return min([*tried, *coming], default=None)
+
+
+def _lateness(due: _Due, now: datetime) -> Late:
+    return verdict_on(due.running.stops[due.step.name].step, due.running.messages.version.campaign, due.at, now)
+
+
+def _cohort(due: _Due) -> Cohort:
+    return Cohort(due.campaign, due.step, due.running.messages.version, due.running.stops[due.step.name].turn)
+
+
+def _effect_of(due: _Due) -> Effect:
+    step = due.running.stops[due.step.name].step
+    if not isinstance(step, RunnableStep):
+        raise TypeError(f"`{due.step.verb}` was published, and this version cannot run it")
+    return step.effect()
 
 
 def _may_send(step: LiveStep) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, insert, literal, select, update
 
 from campaignctl.flow.states import DeliveryState
 from campaignctl.ports import Candidate, Cohort, LiveCampaign, LiveStep
@@ -80,42 +80,28 @@ class DeliveryStatements(ClaimStatements):
     def cohort_contacts(self, cohort: Cohort) -> Iterator[Candidate]:
         """The contacts of a cohort, one after the other, in flat memory."""
         contacts = self.contact_list(cohort.campaign)
-        reader = CandidateReader(cohort, contacts)
-        return (reader.candidate(row) for row in self._rows_of(cohort, contacts, []))
+        reader, statement = CandidateReader(cohort, contacts), _contacts_of(cohort, contacts, [])
+        after = 0
+        while rows := self.connection.execute(statement.where(members.c.contact_id > after).limit(1000)).all():
+            yield from map(reader.candidate, rows)
+            after = rows[-1].contact_id
 
-    def contacts_and_reasons(self, cohort: Cohort, now: datetime) -> Iterator[tuple[Candidate, str]]:
-        """The same, each with why nothing of this contact may be handed on; empty where it may."""
+    def contacts_and_reasons(self, cohort: Cohort, now: datetime, after: int, most: int) -> list[tuple[Candidate, str]]:
+        """The next contacts of a cohort, each with why it must not be handed on; empty where it may."""
         contacts = self.contact_list(cohort.campaign)
         why = case(*reasons_to_skip(cohort.version, contacts, now, "export"), else_="").label("why")
+        statement = (
+            _contacts_of(cohort, contacts, [why])
+            .outerjoin(suppressions, is_suppressed(address_of(cohort.version, contacts)))
+            .where(members.c.contact_id > after)
+            .limit(most)
+        )
         reader = CandidateReader(cohort, contacts)
-        for why_not, *row in self._rows_of(cohort, contacts, [why]):
-            yield reader.candidate(row), why_not
+        return [(reader.candidate(row), why_not) for why_not, *row in self.connection.execute(statement)]
 
     def suppressed_numbers(self) -> frozenset[str]:
         """The phone numbers that must not be written to."""
         return frozenset(self.connection.scalars(select(suppressions.c.address).where(suppressions.c.channel == SMS)))
-
-    def _rows_of(self, cohort: Cohort, contacts: ContactList, before: Sequence[ColumnElement[Any]]) -> Iterator[Any]:
-        """Rows for a `CandidateReader` behind the columns *before*, a thousand at a time."""
-        statement = (
-            select(
-                *before,
-                members.c.contact_id,
-                literal(0).label("made_at"),
-                literal(0).label("attempts"),
-                *contacts.table.columns,
-                *values_of_members(cohort.version),
-            )
-            .join(contacts.table, contacts.table.c.id == members.c.contact_id)
-            .where(*in_cohort(cohort))
-            .order_by(members.c.contact_id)
-        )
-        if before:
-            statement = statement.outerjoin(suppressions, is_suppressed(address_of(cohort.version, contacts)))
-        after = 0
-        while rows := self.connection.execute(statement.where(members.c.contact_id > after).limit(1000)).all():
-            yield from rows
-            after = rows[-1][len(before)]
 
     def recover(self, epoch: int, may_repeat: bool, now: datetime) -> int:
         """
@@ -282,3 +268,20 @@ class DeliveryStatements(ClaimStatements):
 
 def _is_delivery(step: int, contact: int) -> ColumnElement[bool]:
     return and_(deliveries.c.step_id == step, deliveries.c.contact_id == contact)
+
+
+def _contacts_of(cohort: Cohort, contacts: ContactList, before: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    """Rows for a `CandidateReader` behind the columns *before*, in the order of the contacts."""
+    return (
+        select(
+            *before,
+            members.c.contact_id,
+            literal(0).label("made_at"),
+            literal(0).label("attempts"),
+            *contacts.table.columns,
+            *values_of_members(cohort.version),
+        )
+        .join(contacts.table, contacts.table.c.id == members.c.contact_id)
+        .where(*in_cohort(cohort))
+        .order_by(members.c.contact_id)
+    )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import fcntl
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from world import PROJECT, World
 
+from campaignctl.channels.exports import ExportFolder, PreparedFile
 from campaignctl.flow.states import CampaignState, StepState
+from campaignctl.pausing import pause
 from campaignctl.store.suppressions import suppress
 
 HEAD = "campaign: sale\nlist: customers\nstarter: {segment: {attribute: id, exists: true}}\nsteps:\n"
@@ -131,3 +135,83 @@ def test_a_folder_that_leads_out_of_the_project_holds_the_step(
 @pytest.mark.parametrize("to", ["/tmp/ads.csv", "../ads.csv", "a/../../ads.csv", "campaignctl.yaml", "unknown"])
 def test_an_export_that_goes_nowhere_is_a_problem(shop: World, to: str) -> None:
     assert "C412" in [problem.code for problem in shop.check(export("meta", to)).problems]
+
+
+class Interrupted(ExportFolder):
+    """Writes files as always; something else happens as soon as one is written."""
+
+    def __init__(self, project: Path, then: Callable[[], object]) -> None:
+        super().__init__(project)
+        self.then = then
+
+    def prepare(self, path: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> PreparedFile:
+        prepared = super().prepare(path, header, rows)
+        self.then()
+        return prepared
+
+
+class Died(PreparedFile):
+    """Takes its place, and the daemon dies on the same line."""
+
+    def put(self) -> None:
+        super().put()
+        raise KeyboardInterrupt
+
+
+def test_others_write_to_the_store_while_a_file_is_written(shop: World) -> None:
+    def somebody_leaves() -> None:
+        with shop.store.writing() as ledger:
+            suppress(ledger.connection, "email", "new@example.org", "unsubscribed", shop.clock.now())
+
+    shop.exports = Interrupted(shop.folder, somebody_leaves)
+    assert len(written(shop, export("meta"))) == 4
+
+
+def test_a_campaign_that_is_paused_while_its_file_is_written_has_no_file(shop: World) -> None:
+    shop.exports = Interrupted(shop.folder, lambda: pause(shop.store, "sale", actor="tester", now=shop.clock.now()))
+    shop.publish(export("meta"))
+    shop.run_until("2026-12-01 10:05")
+    assert (shop.campaign().step("ads").state, list((shop.folder / "exports").iterdir())) == (StepState.SCHEDULED, [])
+
+
+def test_a_daemon_that_dies_with_the_file_in_its_place_leaves_a_whole_one_and_the_next_says_so(shop: World) -> None:
+    class Dying(ExportFolder):
+        def prepare(self, path: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> PreparedFile:
+            prepared = super().prepare(path, header, rows)
+            prepared.__class__ = Died
+            return prepared
+
+    shop.exports = Dying(shop.folder)
+    with pytest.raises(KeyboardInterrupt):
+        written(shop, export("meta"))
+    file = shop.folder / "exports" / "ads.csv"
+    first = file.read_text("utf-8")
+    assert (len(first.splitlines()), shop.campaign().step("ads").state) == (4, StepState.SCHEDULED)
+
+    shop.exports = ExportFolder(shop.folder)
+    shop.run_until("2026-12-01 10:10")
+    assert (file.read_text("utf-8"), shop.campaign().state) == (first, CampaignState.COMPLETED)
+    with shop.store.reading() as ledger:
+        assert [each.action for each in ledger.history(shop.campaign())].count("exported") == 1
+
+
+def test_what_a_dead_daemon_had_begun_is_thrown_away_and_what_another_writes_is_not(shop: World) -> None:
+    shop.write("exports/.ads.csv.1.unfinished", "c-1")
+    theirs = shop.write("exports/.ads.csv.2.unfinished", "c-1")
+    with theirs.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        written(shop, export("meta"))
+    assert sorted(path.name for path in (shop.folder / "exports").iterdir()) == [theirs.name, "ads.csv"]
+
+
+def test_the_first_step_of_a_campaign_may_write_a_file(shop: World) -> None:
+    shop.publish(export("csv"))
+    shop.run_until("2026-12-01 10:05")
+    assert len((shop.folder / "exports" / "ads.csv").read_text("utf-8").splitlines()) == 6
+    with shop.store.reading() as ledger:
+        actions = [each.action for each in ledger.history(shop.campaign())]
+    assert [each for each in actions if each in ("started", "exported", "completed")] == [
+        "started",
+        "exported",
+        "completed",
+    ]
