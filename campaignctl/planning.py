@@ -12,8 +12,8 @@ from campaignctl.campaign.steps.sms import SmsStep
 from campaignctl.campaign.steps.union import SENDING_VERBS, every_step
 from campaignctl.campaign.when import wall_text
 from campaignctl.diagnostics import listed
+from campaignctl.engine.rules import SendingRules
 from campaignctl.flow.estimates import Size, busiest, cohort_sizes, duration, sends, tight_steps
-from campaignctl.flow.rates import Rate
 from campaignctl.flow.states import CampaignState
 from campaignctl.flow.tree import Turn
 from campaignctl.message.sms import SmsSize, least_sms_size
@@ -100,8 +100,7 @@ def planned(ledger: SqlLedger, proposal: Proposal, project: Project, now: dateti
 
 
 def _timeline(proposal: Proposal, project: Project, sizes: Mapping[str, Size]) -> Iterator[Planned]:
-    channel = project.channels.email and project.channels.email.rate
-    rate = Rate.parse(channel) if channel else None
+    rules = SendingRules.of(project)
     written = {step.id: step for step in every_step(proposal.version.campaign.steps)}
     without_time = {change.step for change in proposal.refused if change.field in ("at", "step")}
     for live in proposal.steps:
@@ -112,7 +111,7 @@ def _timeline(proposal: Proposal, project: Project, sizes: Mapping[str, Size]) -
             size = Size(live.cohort or 0)
         messages = size.count if sends(step) else 0
         local = None if live.effective_at is None else wall_text(live.effective_at, proposal.version.zone)
-        yield Planned(live, local, size, messages, duration(step, messages, rate), _sms_size(step))
+        yield Planned(live, local, size, messages, duration(step, messages, rules.rate_of(live.verb)), _sms_size(step))
 
 
 def _sms_size(step: StepBase) -> SmsSize | None:

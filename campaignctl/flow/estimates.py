@@ -99,16 +99,14 @@ def _said(step: StepBase) -> Email | Sms | Webhook | None:
 
 def duration(step: StepBase, messages: int, channel: Rate | None) -> timedelta | None:
     """
-    How long so many messages take by the rates of the step and of its channel; None where there is no rate.
+    How long so many messages take by the rates of the step and of its own channel; None where there is no rate.
 
     With a window, as if the step began when it opens: the nights between count.
     """
     said = _said(step)
     if said is None or not messages:
         return timedelta()
-    # The rate of a channel is given for e-mail alone.
-    by_channel = channel if isinstance(said, Email) else None
-    rates = [rate for rate in (by_channel, Rate.parse(said.rate) if said.rate else None) if rate]
+    rates = [rate for rate in (channel, Rate.parse(said.rate) if said.rate else None) if rate]
     if not rates:
         return None
     if isinstance(said, Webhook) and said.per == "batch":

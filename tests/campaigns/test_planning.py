@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from world import World
 
 from campaignctl.planning import Plan, planned
@@ -101,6 +103,18 @@ def test_the_rate_of_the_channel_counts_as_well(world: World) -> None:
     world.contacts()
     add_to_project(world, "channels: {email: {rate: 1/h}}\n")
     assert len(plan(world, HEAD + FIRST + email("second", "2026-12-01 11:00")).warnings) == 1
+
+
+def test_the_rate_of_text_messages_counts_for_them_and_for_nothing_else(world: World) -> None:
+    world.contacts()
+    add_to_project(
+        world,
+        "channels: {sms: {endpoint: sms, rate: 1/h}, email: {rate: 2/h}}\n"
+        "endpoints: {sms: {url: 'https://sms.example/'}}\n",
+    )
+    text = "  - {id: text, at: 2026-12-02 10:00, sms: {text: Hi}}\n"
+    found = plan(world, HEAD + FIRST + text)
+    assert [each.duration for each in found.timeline] == [timedelta(hours=1), timedelta(hours=2)]
 
 
 def test_other_campaigns_to_the_same_contacts_are_told_when_they_are_near(world: World) -> None:
