@@ -44,8 +44,10 @@ def check_command(
 
     Example: campaignctl store check --format json
     """
-    with store_to_look_at(store_path(opened_project(project), store)) as the_store, the_store.reading() as ledger:
-        checked = check_store(ledger)
+    opened = opened_project(project)
+    sms = opened.project.channels.sms
+    with store_to_look_at(store_path(opened, store)) as the_store, the_store.reading() as ledger:
+        checked = check_store(ledger, None if sms is None else sms.country)
     is_sound = all(check.ok for check in checked)
     if format_ is Format.JSON:
         document(

@@ -149,7 +149,15 @@ class VirtualSending:
         return self._part(leg, ledger, at)
 
     def _part(self, leg: _Leg, ledger: VirtualLedger, at: datetime) -> Part:
-        part = Part(leg.cohort, at, leg.queue.cap, leg.after, is_first=leg.is_fresh, all_made=leg.all_made)
+        part = Part(
+            leg.cohort,
+            at,
+            leg.queue.cap,
+            leg.after,
+            is_first=leg.is_fresh,
+            all_made=leg.all_made,
+            country=self.rules.sms.country,
+        )
         if not leg.has_own_nights:
             return part
         quiet = Opening(quiet=leg.queue.opening.quiet)

@@ -15,8 +15,8 @@ from campaignctl.store.claims import MAY_BE_TRIED, ClaimStatements
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.lists import ContactList
 from campaignctl.store.members import in_cohort
+from campaignctl.store.numbers import suppressed_numbers
 from campaignctl.store.reasons import address_of, is_suppressed, reasons_to_skip
-from campaignctl.store.suppressions import SMS
 from campaignctl.store.tables import batches, deliveries, events, members, suppressions
 
 # The store is not to be locked for longer than a tenth of a second.
@@ -101,7 +101,7 @@ class DeliveryStatements(ClaimStatements):
 
     def suppressed_numbers(self) -> frozenset[str]:
         """The phone numbers that must not be written to."""
-        return frozenset(self.connection.scalars(select(suppressions.c.address).where(suppressions.c.channel == SMS)))
+        return suppressed_numbers(self.connection)
 
     def recover(self, epoch: int, may_repeat: bool, now: datetime) -> int:
         """

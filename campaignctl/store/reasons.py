@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, func, literal, not_, or_
+from sqlalchemy.sql import FromClause
 
 from campaignctl.campaign.version import Version
 from campaignctl.store.conditions import matches
@@ -20,6 +21,8 @@ Reason = tuple[ColumnElement[bool], str]
 WITHOUT_ADDRESS: Final = frozenset({"webhook", "export"})
 # Verbs whose e-mail addresses are looked up among the suppressed: the messages to them, and what hands them on.
 LOOKED_UP: Final = frozenset({"email", "export"})
+# The same of phone numbers.
+WITH_NUMBERS: Final = frozenset({"sms", "export"})
 
 
 def address_attribute(version: Version, verb: str) -> str | None:
@@ -46,6 +49,11 @@ def is_suppressed(address: ColumnElement[Any]) -> ColumnElement[bool]:
     return and_(suppressions.c.channel == EMAIL, suppressions.c.address == func.lower(address))
 
 
+def suppressed_for(table: FromClause) -> list[Reason]:
+    """The reasons that a row of *table*, which is `suppressions` or another name for it, comes to."""
+    return [(table.c.reason == "unsubscribed", "unsubscribed"), (table.c.reason.is_not(None), "suppressed")]
+
+
 def reasons_to_skip(version: Version, contacts: ContactList, now: datetime, verb: str = "email") -> list[Reason]:
     """
     Every reason not to write to a contact, the first that holds first; nothing of how often is asked here.
@@ -56,10 +64,7 @@ def reasons_to_skip(version: Version, contacts: ContactList, now: datetime, verb
     own = version.content.project_segment
     found: list[Reason] = [] if verb in WITHOUT_ADDRESS else [has_no_address(version, contacts, verb)]
     if verb in LOOKED_UP:
-        found += [
-            (suppressions.c.reason == "unsubscribed", "unsubscribed"),
-            (suppressions.c.reason.is_not(None), "suppressed"),
-        ]
+        found += suppressed_for(suppressions)
     if own is not None:
         found.append((not_(matches(own, contacts, circumstances(version, now))), "not_in_project_segment"))
     return found

@@ -9,6 +9,7 @@ from world import World, WrittenChannel
 
 from campaignctl.publishing import frozen
 from campaignctl.simulation.run import Settings, copied, simulate
+from campaignctl.store.suppressions import suppress
 from campaignctl.store.tables import deliveries
 from campaignctl.validation import check_file
 
@@ -16,6 +17,7 @@ PROJECT = """
 project: shop
 timezone: Europe/Paris
 lists: {customers: {key: id, phone: mobile}}
+channels: {sms: {endpoint: crm, country: FR}}
 endpoints: {crm: {url: "https://crm.example/"}}
 """
 CAMPAIGN = """
@@ -29,6 +31,7 @@ steps:
   - {id: hand-on, at: 2026-12-02 12:00, export: {format: meta, to: crm}}
 """
 PEOPLE = "id,name,mobile\nc-1,Ada,+33612345678\nc-2,Bo,12\nc-3,Cy,\nc-4,Dee,+33612345679\nc-5,,+33612345670\n"
+SILENT = "c-6,Eve,06 12 34 56 71\nc-7,Flo,+33 6.12.34.56.72\n"
 
 
 def happened(world: World, step: str) -> tuple[int, dict[str, int], datetime | None]:
@@ -48,7 +51,10 @@ def happened(world: World, step: str) -> tuple[int, dict[str, int], datetime | N
 def test_texts_and_batches_leave_as_they_were_simulated(world: World) -> None:
     world.write("campaignctl.yaml", PROJECT)
     world.channels = {name: WrittenChannel(world.clock) for name in ("sms", "webhook/crm", "export/crm")}
-    world.import_file(world.write("contacts.csv", PEOPLE))
+    world.import_file(world.write("contacts.csv", PEOPLE + SILENT))
+    with world.store.writing() as ledger:
+        suppress(ledger.connection, "sms", "+33612345671", "unsubscribed", world.clock.now())
+        suppress(ledger.connection, "sms", "+33612345672", "manual", world.clock.now())
     file = world.write("campaign.yaml", CAMPAIGN)
     checked = check_file(file, world.project, {})
     assert checked.file is not None
@@ -61,7 +67,17 @@ def test_texts_and_batches_leave_as_they_were_simulated(world: World) -> None:
     world.run_until("2026-12-03 00:00")
     text, tell, _, hand_on = simulated.steps
     assert happened(world, "text") == (text.messages, dict(text.skipped), text.step.finished_at)
-    assert happened(world, "text")[:2] == (2, {"no_address": 2, "render_error": 1})
-    assert happened(world, "tell")[:2] == (tell.messages, dict(tell.skipped)) == (5, {})
+    assert happened(world, "text")[:2] == (
+        2,
+        {"no_address": 2, "render_error": 1, "unsubscribed": 1, "suppressed": 1},
+    )
+    assert happened(world, "tell")[:2] == (tell.messages, dict(tell.skipped)) == (7, {})
     assert (world.folder / "ads.csv").exists()
-    assert happened(world, "hand-on")[:2] == (hand_on.messages, dict(hand_on.skipped)) == (3, {"no_address": 2})
+    assert (
+        happened(world, "hand-on")[:2]
+        == (hand_on.messages, dict(hand_on.skipped))
+        == (
+            3,
+            {"no_address": 2, "unsubscribed": 1, "suppressed": 1},
+        )
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import text
-from world import World
+from world import PROJECT, World, WrittenChannel
 
 from campaignctl.pausing import pause
 from campaignctl.ports import Verdict
@@ -241,6 +241,54 @@ def test_a_contact_who_was_given_a_suppressed_address_later_was_not_written_to_a
     damage(ended, "INSERT INTO suppressions VALUES ('email', 'new@example.org', 'unsubscribed', 1)")
     ended.contacts("id,email,name,country\nc-3,new@example.org,Alan,FR\n")
     assert found(ended) == {}
+
+
+TEXTS = """
+campaign: texts
+list: customers
+starter: {segment: {attribute: id, exists: true}}
+steps:
+  - {id: text, at: 2026-12-01 10:05, sms: {text: Hi}}
+  - {id: tell, at: 2026-12-01 10:05, webhook: {endpoint: crm}}
+"""
+
+
+@pytest.fixture
+def texted(world: World) -> World:
+    """After a text message and a webhook about one contact."""
+    lists = (
+        "lists: {customers: {key: id, email: email, phone: mobile}}\nendpoints: {crm: {url: 'https://crm.example/'}}"
+    )
+    sms = "\nchannels: {sms: {endpoint: crm, country: FR}}"
+    world.write("campaignctl.yaml", PROJECT.replace("lists: {customers: {key: id, email: email}}", lists + sms))
+    world.contacts("id,email,mobile\nc-1,ada@example.org,06 12 34 56 78\n")
+    world.channels = {"sms": WrittenChannel(world.clock), "webhook/crm": WrittenChannel(world.clock)}
+    world.publish(TEXTS)
+    world.run_until("2026-12-01 12:00")
+    return world
+
+
+@pytest.mark.parametrize(("country", "is_found"), [("FR", True), ("BE", False)])
+def test_a_text_on_its_way_to_a_suppressed_number_is_found_in_whatever_form_the_list_has_it(
+    texted: World, country: str, is_found: bool
+) -> None:
+    damage(
+        texted,
+        "INSERT INTO suppressions VALUES ('sms', '+33612345678', 'unsubscribed', 1000000)",
+        "UPDATE deliveries SET state = 'sending', epoch = 1, changed_at = 90000000"
+        " WHERE step_id = (SELECT id FROM steps WHERE name = 'text')",
+    )
+    with texted.store.reading() as ledger:
+        bad = {check.name: check.found for check in check_store(ledger, country) if not check.ok}
+    assert ("suppressions" in bad) is is_found
+    if is_found:
+        assert "texts/text: contact `c-1` is suppressed (unsubscribed)" in bad["suppressions"][0]
+
+
+def test_who_wants_no_letters_may_be_told_of_and_get_texts(texted: World) -> None:
+    damage(texted, "INSERT INTO suppressions VALUES ('email', 'ada@example.org', 'unsubscribed', 1)")
+    damage(texted, "UPDATE deliveries SET state = 'sending', epoch = 1, changed_at = 90000000")
+    assert "suppressions" not in found(texted)
 
 
 def test_what_is_found_a_million_times_is_told_a_few_times(world: World) -> None:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -54,9 +55,10 @@ class Checked:
         return not self.found
 
 
-def check_store(ledger: SqlLedger) -> list[Checked]:
-    """Every check, with the first things that each found."""
-    return [Checked(name, tuple(_first(check, ledger))) for name, check in CHECKS.items()]
+def check_store(ledger: SqlLedger, country: str | None = None) -> list[Checked]:
+    """Every check, with the first things that each found. *country* is that of numbers without a country code."""
+    checks: dict[str, Check] = {**CHECKS, "suppressions": partial(nobody_suppressed_was_written_to, country=country)}
+    return [Checked(name, tuple(_first(check, ledger))) for name, check in checks.items()]
 
 
 def _first(check: Check, ledger: SqlLedger) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Any, Final
 
@@ -14,6 +14,8 @@ from campaignctl.store.events import EventKind
 from campaignctl.store.instants import stored_length
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.lists import ContactList
+from campaignctl.store.numbers import is_suppressed_number
+from campaignctl.store.reasons import LOOKED_UP, WITH_NUMBERS, address_of
 from campaignctl.store.suppressions import EMAIL
 from campaignctl.store.tables import campaigns, deliveries, events, steps, suppressions
 from campaignctl.store.uncertain import RESOLVED
@@ -30,28 +32,39 @@ _OWN_WISHES: Final = {
 }
 
 
-def nobody_suppressed_was_written_to(ledger: SqlLedger) -> Iterator[str]:
+def nobody_suppressed_was_written_to(ledger: SqlLedger, country: str | None = None) -> Iterator[str]:
     """
-    No intent was written after the suppression of its address.
+    No intent was written after the suppression of its address, or of its number.
+
+    A number without a country code is one of *country*, as the project has it
+    now.
 
     For what is on its way the intent's instant is compared. For what was sent
     only its result's is known, and the address may be another one by now: there
     it takes the contact's own unsubscribe, complaint or bounce, an hour before.
     """
     for campaign in ledger.every_campaign():
-        contacts = ledger.contact_list(campaign)
-        email = ledger.version(campaign, campaign.version).content.contacts.email
-        if email is None or contacts.attribute(email) is None:
-            continue
-        address: ColumnElement[str] = func.lower(func.trim(contacts.column(email)))
-        for row in ledger.connection.execute(_written_to(campaign, contacts, address)):
-            yield (
-                f"{campaign.name}/{row.step}: contact `{row.contact_key}` is suppressed ({row.reason}),"
-                f" and was written to after that: {row.state}"
-            )
+        contacts, version = ledger.contact_list(campaign), ledger.version(campaign, campaign.version)
+        email: ColumnElement[str] = func.lower(func.trim(address_of(version, contacts)))
+        is_email = and_(suppressions.c.channel == EMAIL, suppressions.c.address == email)
+        yield from _told(ledger, campaign, _written_to(campaign, contacts, is_email, LOOKED_UP))
+        number = address_of(version, contacts, "sms")
+        is_number = is_suppressed_number(ledger.connection, suppressions, number, country)
+        if is_number is not None:
+            yield from _told(ledger, campaign, _written_to(campaign, contacts, is_number, WITH_NUMBERS))
 
 
-def _written_to(campaign: LiveCampaign, contacts: ContactList, address: ColumnElement[str]) -> Select[Any]:
+def _told(ledger: SqlLedger, campaign: LiveCampaign, written_to: Select[Any]) -> Iterator[str]:
+    for row in ledger.connection.execute(written_to):
+        yield (
+            f"{campaign.name}/{row.step}: contact `{row.contact_key}` is suppressed ({row.reason}),"
+            f" and was written to after that: {row.state}"
+        )
+
+
+def _written_to(
+    campaign: LiveCampaign, contacts: ContactList, is_theirs: ColumnElement[bool], verbs: Collection[str]
+) -> Select[Any]:
     table = contacts.table
     is_on_its_way = and_(
         deliveries.c.state == DeliveryState.SENDING.value,
@@ -66,8 +79,8 @@ def _written_to(campaign: LiveCampaign, contacts: ContactList, address: ColumnEl
     return (
         select(steps.c.name.label("step"), table.c.contact_key, suppressions.c.reason, deliveries.c.state)
         .select_from(table)
-        .join(suppressions, and_(suppressions.c.channel == EMAIL, suppressions.c.address == address))
-        .join(steps, steps.c.campaign_id == campaign.id)
+        .join(suppressions, is_theirs)
+        .join(steps, and_(steps.c.campaign_id == campaign.id, steps.c.verb.in_(verbs)))
         .join(deliveries, and_(deliveries.c.step_id == steps.c.id, deliveries.c.contact_id == table.c.id))
         .where(or_(is_on_its_way, was_sent))
     )

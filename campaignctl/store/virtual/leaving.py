@@ -16,19 +16,23 @@ from campaignctl.store.instants import stored
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.limits import recently_left
 from campaignctl.store.members import in_cohort
+from campaignctl.store.numbers import is_suppressed_number
 from campaignctl.store.reasons import (
     LOOKED_UP,
+    WITH_NUMBERS,
     WITHOUT_ADDRESS,
     address_of,
     has_no_address,
     is_suppressed,
     reasons_to_skip,
+    suppressed_for,
 )
 from campaignctl.store.tables import deliveries, members, suppressions
 from campaignctl.store.virtual.tables import unmade
 from campaignctl.store.virtual.unmade import has_no_delivery
 
 _UNMADE: Final = "render_error"
+_silenced: Final = suppressions.alias("silenced")
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Part:
 
     Where it is night for some of them, *is_awake* leaves these out. *is_first*
     says that nobody after that contact has got anything, and *all_made* that
-    every message can be made: then nothing is looked up for that.
+    every message can be made: then nothing is looked up for that. *country* is
+    that of numbers without a country code.
     """
 
     cohort: Cohort
@@ -49,6 +54,7 @@ class Part:
     is_awake: ColumnElement[bool] | None = None
     is_first: bool = False
     all_made: bool = False
+    country: str | None = None
 
 
 class LeavingStatements(SqlLedger):
@@ -153,6 +159,8 @@ class LeavingStatements(SqlLedger):
         )
         if cohort.step.verb in LOOKED_UP:
             found = found.outerjoin(suppressions, is_suppressed(address_of(cohort.version, contacts)))
+        if (is_silenced := self._is_silenced(part)) is not None:
+            found = found.outerjoin(_silenced, is_silenced)
         if not part.all_made:
             found = found.outerjoin(unmade, is_unmade)
         if not part.is_first:
@@ -160,6 +168,14 @@ class LeavingStatements(SqlLedger):
         if part.to is not None:
             found = found.where(members.c.contact_id <= part.to)
         return found if part.is_awake is None else found.where(part.is_awake)
+
+    def _is_silenced(self, part: Part) -> ColumnElement[bool] | None:
+        """What joins `_silenced` to the numbers of a part's contacts; None where nothing has to be looked up."""
+        cohort = part.cohort
+        if cohort.step.verb not in WITH_NUMBERS:
+            return None
+        number = address_of(cohort.version, self.contact_list(cohort.campaign), "sms")
+        return is_suppressed_number(self.connection, _silenced, number, part.country)
 
     def _reason(self, part: Part) -> ColumnElement[str]:
         """Why a member is not written to, in the order in which the delivery loop asks; empty for the others."""
@@ -170,6 +186,8 @@ class LeavingStatements(SqlLedger):
             *([] if part.all_made else [(unmade.c.contact_id.is_not(None), func.coalesce(unmade.c.reason, _UNMADE))]),
             *reasons_to_skip(version, contacts, part.now, verb),
         ]
+        if self._is_silenced(part) is not None:
+            reasons += suppressed_for(_silenced)
         if part.cap is not None:
             recent = (
                 select(func.count())
