@@ -65,7 +65,7 @@ class Door:
         now = service.clock.now()
         address = request.client.host if request.client else ""
         if self._failures.is_empty(address, now):
-            raise _too_often(timedelta(seconds=10))
+            raise too_often(timedelta(seconds=10))
         scheme, _, shown = request.headers.get("authorization", "").partition(" ")
         token = None
         if scheme.lower() == "bearer" and shown:
@@ -78,7 +78,7 @@ class Door:
             )  # fmt: skip
         wait = self._requests.take(token.id, now)
         if wait is not None:
-            raise _too_often(wait)
+            raise too_often(wait)
         scope = operation.scope.format(**request.path_params)
         if not token.allows(scope):
             raise HttpProblem(
@@ -93,7 +93,8 @@ def _known(service: Service, shown: str, now: datetime) -> Token | None:
         return found_token(ledger.connection, shown, now)
 
 
-def _too_often(wait: timedelta) -> HttpProblem:
+def too_often(wait: timedelta) -> HttpProblem:
+    """The answer to who asks more often than they may: they may ask again after *wait*."""
     seconds = max(1, round(wait.total_seconds() + 0.5))
     return HttpProblem(
         429, "H103", "too many requests", f"ask again in {seconds} seconds", {"Retry-After": str(seconds)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -69,13 +70,23 @@ class Client:
 
     def post(self, provider: str, request: ProviderRequest) -> tuple[int, dict[str, Any]]:
         """The status and the document of the answer."""
-        query = request.url.partition("?")[2]
-        path = f"/hooks/{provider}" + (f"?{query}" if query else "")
-        answer = asyncio.run(self._ask(path, request))
+        (answer,) = self.answers(provider, request)
         return answer.status_code, answer.json()
 
-    async def _ask(self, path: str, request: ProviderRequest) -> httpx.Response:
-        transport = httpx.ASGITransport(app=self._app)
+    def answers(
+        self, provider: str, request: ProviderRequest, times: int = 1, address: str = "192.0.2.1"
+    ) -> list[httpx.Response]:
+        """The answers to the same request, so many times one after the other, from this address."""
+        query = request.url.partition("?")[2]
+        path = f"/hooks/{provider}" + (f"?{query}" if query else "")
+
+        async def asked() -> list[httpx.Response]:
+            return [await self._ask(path, request, address) for _ in range(times)]
+
+        return asyncio.run(asked())
+
+    async def _ask(self, path: str, request: ProviderRequest, address: str) -> httpx.Response:
+        transport = httpx.ASGITransport(app=self._app, client=(address, 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
             return await client.post(path, content=request.content, headers=dict(request.headers))
 
@@ -182,3 +193,49 @@ def test_a_project_whose_secrets_come_from_outside_has_no_problems(shop: World) 
         before, _, after = written.partition(f"  {name}:")
         shop.write("campaignctl.yaml", f"{before}  {name}:{after.replace('${TOKEN}', TOKEN, 1)}")
         assert [problem.code for problem in check_project(shop.project).problems] == ["C421"]
+
+
+NOTHING = from_postmark("Open", "", ReceivedAt=AT)
+UNPROVEN = NOTHING._replace(headers={})
+
+
+def statuses(answers: list[httpx.Response]) -> list[int]:
+    return [answer.status_code for answer in answers]
+
+
+def test_an_address_that_proves_nothing_a_hundred_times_is_slowed_down_and_others_are_not(shop: World) -> None:
+    client = Client(shop)
+    answers = client.answers("postmark", UNPROVEN, 101)
+    assert statuses(answers) == [401] * 100 + [429]
+    assert (answers[-1].json()["error"]["code"], int(answers[-1].headers["retry-after"]) > 0) == ("H103", True)
+    # Nor does it get in by another name.
+    assert statuses(client.answers("mailgun", UNPROVEN)) == [429]
+    assert statuses(client.answers("postmark", NOTHING, address="192.0.2.2")) == [200]
+
+
+def test_a_provider_that_shares_its_address_with_somebody_else_gets_through_again(shop: World) -> None:
+    """Customers of a provider have the same addresses: whoever is refused comes again, and is heard."""
+    client = Client(shop)
+    client.answers("postmark", UNPROVEN, 100)
+    assert statuses(client.answers("postmark", NOTHING)) == [429]
+    shop.clock.set_to(shop.clock.now() + timedelta(seconds=1))
+    assert statuses(client.answers("postmark", NOTHING, 20)) == [200] * 20
+
+
+def test_a_provider_that_tells_too_much_at_once_loses_nothing(shop: World) -> None:
+    client = Client(shop)
+    assert set(statuses(client.answers("postmark", NOTHING, 2000))) == {200}
+    complaint = from_postmark("SpamComplaint", mark_of(shop), BouncedAt=AT)
+    (refused,) = client.answers("postmark", complaint)
+    assert (refused.status_code, refused.headers["retry-after"], suppressed(shop)) == (429, "1", [])
+    # Another provider is not held up by it.
+    assert client.post("generic", from_anybody(""))[0] == 200
+    shop.clock.set_to(shop.clock.now() + timedelta(seconds=1))
+    assert client.post("postmark", complaint)[1]["newly_suppressed"] == 1
+
+
+def test_what_nothing_proves_uses_up_nothing_of_a_provider(shop: World) -> None:
+    client = Client(shop)
+    for number in range(21):
+        client.answers("postmark", UNPROVEN, 100, address=f"192.0.2.{number + 10}")
+    assert statuses(client.answers("postmark", NOTHING)) == [200]
