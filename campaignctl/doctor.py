@@ -22,6 +22,7 @@ from campaignctl.errors import CampaignctlError
 from campaignctl.flow.states import CampaignState, DeliveryState, GateState, StepState
 from campaignctl.ports import FOR_GATE, LiveCampaign
 from campaignctl.project import ProjectFile, load_project, unset_variables
+from campaignctl.project_rules import contacts_can_leave_at_once
 from campaignctl.store.database import file_system_of, is_wal_safe, sqlite_module
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.overview import newest_entry_at, planned_times
@@ -69,7 +70,7 @@ def examine(
     if not isinstance(project, ProjectFile):
         yield from _problems(project, name)
         return
-    yield from _problems(check_project(project).problems, name)
+    yield from _problems([*check_project(project).problems, *contacts_can_leave_at_once(project)], name)
     yield from _variables(project)
     yield from _channel(project)
     yield from _endpoints(project)

@@ -9,8 +9,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from campaignctl.campaign.condition import Condition, SegmentCondition
+from campaignctl.campaign.model import Campaign, SegmentStarter
 from campaignctl.campaign.rules.references import cycle_through, with_paths
 from campaignctl.campaign.source import Path, Value
+from campaignctl.campaign.steps.email import EmailStep
+from campaignctl.campaign.steps.union import every_step
 from campaignctl.diagnostics import Problem, Severity, did_you_mean
 from campaignctl.message.address import parse_mailbox
 from campaignctl.message.alignment import is_aligned, unaligned
@@ -144,14 +147,26 @@ def providers_can_be_heard(file: ProjectFile) -> Iterator[Problem]:
         )  # fmt: skip
 
 
+def is_bulk_mail(campaign: Campaign) -> bool:
+    """
+    Whether mail providers take a campaign's messages for bulk mail: to everybody of a segment.
+
+    Who is written to because of a request has usually just done something, and
+    waits for it: an order, a new password.
+    """
+    return isinstance(campaign.starter, SegmentStarter) and any(
+        isinstance(step, EmailStep) for step in every_step(campaign.steps)
+    )
+
+
 def contacts_can_leave_at_once(file: ProjectFile) -> Iterator[Problem]:
-    """C424: mail that leaves for real has a way to unsubscribe with one click, over https."""
+    """C424: bulk mail that leaves for real has a way to unsubscribe with one click, over https."""
     email, url = file.project.channels.email, file.project.public_url
     if email is None or email.smtp is None or "${" in (url or "") or (url or "").startswith("https://"):
         return
     told = file.problem(
         "C424", ("channels", "email") if url is None else ("public_url",),
-        "messages have no way to unsubscribe with one click, which needs `public_url` over https",
+        "bulk mail has no way to unsubscribe with one click, which needs `public_url` over https",
         "add `public_url`" if url is None else "write it with `https://`",
     )  # fmt: skip
     yield replace(told, severity=_WARNING)
@@ -183,5 +198,4 @@ PROJECT_RULES: Final[Sequence[ProjectRule]] = (
     signatures_can_be_made,
     secrets_come_from_outside,
     providers_can_be_heard,
-    contacts_can_leave_at_once,
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from campaignctl.campaign.attribute import AttributeType
 from campaignctl.campaign.load import CampaignFile, load_campaign
+from campaignctl.campaign.model import Campaign
 from campaignctl.campaign.rules import gates, references, times, tree
 from campaignctl.campaign.rules.known import Known, Rule
 from campaignctl.diagnostics import Problem, by_place
@@ -16,7 +17,7 @@ from campaignctl.files import ProjectFiles
 from campaignctl.message.gate_values import values_are_asked_for
 from campaignctl.message.rules import messages_can_be_made
 from campaignctl.project import PROJECT_FILE, ProjectFile
-from campaignctl.project_rules import PROJECT_RULES
+from campaignctl.project_rules import PROJECT_RULES, contacts_can_leave_at_once, is_bulk_mail
 
 RULES: Final[Sequence[Rule]] = (
     tree.ids_are_unique,
@@ -38,17 +39,23 @@ RULES: Final[Sequence[Rule]] = (
 
 @dataclass
 class Checked:
-    """What checking found: the problems by place, the texts they stand in, and which files were looked at."""
+    """
+    What checking found: the problems by place, the texts they stand in, and which files were looked at.
+
+    `campaigns` are those that have a shape.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
     paths: list[str] = field(default_factory=list)
+    campaigns: list[Campaign] = field(default_factory=list)
 
     def add(self, other: Checked) -> None:
         """Put what was found elsewhere beside it."""
         self.problems = by_place([*self.problems, *other.problems])
         self.texts |= other.texts
         self.paths += other.paths
+        self.campaigns += other.campaigns
 
 
 @dataclass
@@ -90,7 +97,7 @@ def check_content(path: Path, content: bytes, project: ProjectFile, attributes: 
     for template in {problem.file for problem in problems} - {name}:
         read = files.read(template)
         texts[template] = read.decode("utf-8-sig", "replace") if isinstance(read, bytes) else ""
-    return CheckedFile(by_place(problems), texts, [name], loaded, files=files)
+    return CheckedFile(by_place(problems), texts, [name], [loaded.campaign], loaded, files=files)
 
 
 def _files_near(path: Path, project: ProjectFile) -> ProjectFiles:
@@ -114,9 +121,11 @@ def check_files(paths: Sequence[Path], project: ProjectFile, attributes: Attribu
     return whole
 
 
-def check_project(project: ProjectFile) -> Checked:
-    """What can be said of a project file beyond its shape."""
+def check_project(project: ProjectFile, campaigns: Iterable[Campaign] = ()) -> Checked:
+    """What can be said of a project file beyond its shape, and what these *campaigns* lack in it: once for all."""
     problems = [problem for rule in PROJECT_RULES for problem in rule(project)]
+    if any(map(is_bulk_mail, campaigns)):
+        problems += contacts_can_leave_at_once(project)
     return Checked(by_place(problems), {project.source.name: project.source.text})
 
 

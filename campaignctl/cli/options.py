@@ -142,7 +142,7 @@ def sound_campaign(path: Path, project: ProjectFile, attributes: Attributes) -> 
         UsageError: the file cannot be read.
     """
     checked = check_file(path, project, attributes)
-    checked.add(check_project(project))
+    checked.add(check_project(project, checked.campaigns))
     if checked.problems:
         show_problems(checked.problems, checked.texts)
     if checked.file is None or has_errors(checked.problems):

@@ -54,8 +54,8 @@ def _checked(folder: Path, files: list[Path], store: str | None) -> Checked:
     name = shown_path(folder / PROJECT_FILE)
     project = load_project(folder, os.environ, name)
     if isinstance(project, ProjectFile):
-        checked = check_project(project)
-        checked.add(check_files(files, project, attributes_in_store(project, store)))
+        checked = check_files(files, project, attributes_in_store(project, store))
+        checked.add(check_project(project, checked.campaigns))
         return checked
     return Checked(
         project, {name: (folder / PROJECT_FILE).read_text("utf-8", "replace")}, paths=[str(each) for each in files]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from world import PROJECT, World
 
 from campaignctl.cli.attributes import attributes_of
 from campaignctl.cli.show import problem_text
+from campaignctl.cli.start import run
 from campaignctl.explanations import known_codes
 from campaignctl.validation import Checked, campaign_files, check_file, check_files, check_project
 
@@ -28,7 +31,7 @@ def checked(world: World, wrong: Wrong) -> Checked:
     path = world.folder / "campaign.yaml"
     path.write_bytes(wrong.text.encode("utf-8", "surrogateescape"))
     found = check_file(path, world.project, attributes_of(world.store))
-    found.add(check_project(world.project))
+    found.add(check_project(world.project, found.campaigns))
     return found
 
 
@@ -84,3 +87,34 @@ def test_two_files_with_one_name_are_told_at_the_second(world: World) -> None:
     problem = next(problem for problem in found.problems if problem.code == "C207")
     assert problem.file.endswith("b.yaml")
     assert problem.span.column == len("campaign: ") + 1
+
+
+SEVERAL = """campaign: {name}
+list: customers
+starter: {starter}
+steps:
+  - {{id: first, {verb}}}
+"""
+BY_SERVER = 'channels: {email: {smtp: "smtp://mail.example"}}\n'
+EMAIL, SET = "at: 2026-12-01 10:00, email: {subject: Hi, body: hello.md}", "at: 2026-12-01 10:00, set: {a: 1}"
+
+
+@pytest.mark.parametrize(
+    ("starter", "verb", "number"),
+    [
+        ("{segment: french}", EMAIL, 1),
+        ("{segment: french}", SET, 0),
+        ("{api: {}}", "email: {subject: Hi, body: hello.md}", 0),
+    ],
+)
+def test_a_project_is_told_once_of_bulk_mail_that_nobody_can_leave_with_one_click(
+    world: World, starter: str, verb: str, number: int
+) -> None:
+    """Messages that answer a request are no bulk mail, and whoever sends no mail needs no way out of it."""
+    world.write("campaignctl.yaml", PROJECT + BY_SERVER)
+    for name in ("a", "b"):
+        world.write(f"{name}.yaml", SEVERAL.format(name=name, starter=starter, verb=verb))
+    said = io.StringIO()
+    with contextlib.chdir(world.folder), contextlib.redirect_stdout(said):
+        run(["validate", "."])
+    assert said.getvalue().count("C424") == number
