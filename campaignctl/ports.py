@@ -53,6 +53,7 @@ class Outcome(NamedTuple):
     `blames_sender` says that every further message would meet the same answer.
     `retry_at` is from when on the other side wants to be asked again;
     `is_repeatable` says that it would know a second try from another message.
+    `message_id` is what it calls a message that it took, where it says that.
     """
 
     key: str
@@ -63,6 +64,7 @@ class Outcome(NamedTuple):
     blames_sender: bool = False
     retry_at: datetime | None = None
     is_repeatable: bool = False
+    message_id: str = ""
 
 
 class Channel(Protocol):
@@ -307,6 +309,7 @@ class Finished(NamedTuple):
     epoch: int
     result: Result
     at: datetime
+    message_id: str = ""
 
 
 class ExportFile(Protocol):

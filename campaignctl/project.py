@@ -128,6 +128,18 @@ class Channels(Model):
     sms: SmsChannel | None = Field(None, description="Text messages.")
 
 
+class RequestSettings(Model):
+    """The requests that carry text messages, where no preset has their form."""
+
+    body: Text = Field(
+        description="The template of the body; it knows `from`, `to`, `text`, `parts`, `campaign`, `step`, `contact`.",
+        examples=['{"recipient": "{{ to }}", "content": "{{ text }}"}'],
+    )
+    content_type: Literal["application/json", "application/x-www-form-urlencoded", "application/xml", "text/xml"] = (
+        Field("application/json", description="The form of the body, in which values are written.")
+    )
+
+
 class Endpoint(Model):
     """A named HTTP address."""
 
@@ -137,6 +149,14 @@ class Endpoint(Model):
         {}, description="Headers of every request.", examples=[{"Authorization": "Bearer ${TOKEN}"}]
     )
     allow_private: Flag = Field(False, description="Whether it may lead to a private address.")
+    request: RequestSettings | None = Field(
+        None, description="The form of requests for text messages, in the place of a preset."
+    )
+    message_id: Text | None = Field(
+        None,
+        description="Where an answer has the provider's id of a text message: a JSON pointer.",
+        examples=["/messages/0/id"],
+    )
 
 
 class FrequencyCap(Model):

@@ -11,6 +11,7 @@ from campaignctl.engine.rules import Signature
 from campaignctl.errors import RefusedError, UsageError
 from campaignctl.message.address import normal_address
 from campaignctl.message.phone import normal_phone
+from campaignctl.message.sms_request import TextRequestTemplate
 from campaignctl.message.text import SmsRules, as_document
 from campaignctl.ports import Channel, Outcome, Outgoing
 from campaignctl.rehearsal import previewed, previewed_text, some_member
@@ -81,7 +82,8 @@ def trial_text(
     message = previewed_text(ledger, version, step, key, rules, now, number=number)
     message = message._replace(text=f"[Test] {message.text}")
     # Each test is a message of its own to the provider.
-    content = as_document(message, campaign=version.name, step=step, contact=key)
+    request = None if rules.request is None else TextRequestTemplate(*rules.request)
+    content = as_document(message, request, campaign=version.name, step=step, contact=key)
     return Outgoing(f"test/{step}/{key}/{secrets.token_hex(8)}", message.sender, number, content)
 
 

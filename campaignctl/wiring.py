@@ -128,14 +128,18 @@ def sms_channel(project: ProjectFile, clock: Clock) -> Channel:
     if settings is None:
         return OutboxChannel(project.folder / OUTBOX, ending="json")
     from campaignctl.channels.http.channel import HttpChannel
-    from campaignctl.channels.http.presets import WITHOUT_KEYS, text_request
+    from campaignctl.channels.http.presets import MESSAGE_IDS, WITHOUT_KEYS, own_request, text_request, text_verdict
 
     endpoint = endpoint_settings(project, settings.endpoint)
+    named = project.project.endpoints[settings.endpoint]
+    request = named.request
     return HttpChannel(
         http_client_for(endpoint),
-        text_request(endpoint, settings.preset),
+        text_request(endpoint, settings.preset) if request is None else own_request(endpoint, request.content_type),
         clock,
-        is_idempotent=settings.preset not in WITHOUT_KEYS,
+        # Nobody knows whether a provider without a preset looks at the key of a request of our own form.
+        is_idempotent=request is None and settings.preset not in WITHOUT_KEYS,
+        judge=text_verdict(named.message_id or MESSAGE_IDS.get(settings.preset)),
     )
 
 

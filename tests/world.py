@@ -18,6 +18,7 @@ from campaignctl.demo import FastTime
 from campaignctl.engine.carry_out import Outside
 from campaignctl.engine.daemon import Daemon, Until
 from campaignctl.engine.dispatch import Dispatcher
+from campaignctl.engine.rules import sms_rules
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.message.links import Signer
 from campaignctl.ports import Channel, Exports, GateEndpoints, LiveCampaign, Outcome, Outgoing, Store, Verdict
@@ -181,7 +182,9 @@ class World:
             "at": self.clock.now().isoformat(),
         }
         file = self.write("event.ndjson", json.dumps(line | more))
-        (outcome,) = import_events(self.store, Source(file), self.clock.now()).outcomes.elements()
+        (outcome,) = import_events(
+            self.store, Source(file), self.clock.now(), country=sms_rules(self.project.project).country
+        ).outcomes.elements()
         return outcome
 
     def campaign(self, name: str = "sale") -> LiveCampaign:

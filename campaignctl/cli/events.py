@@ -21,6 +21,7 @@ from campaignctl.clock import SystemClock
 from campaignctl.contacts.event_file import EventReport, import_events
 from campaignctl.contacts.source import Format as FileFormat
 from campaignctl.contacts.source import Source
+from campaignctl.engine.rules import sms_rules
 from campaignctl.store.events import EventOutcome
 from campaignctl.wiring import opened_store, store_path
 
@@ -52,16 +53,18 @@ def import_command(
 
     One JSON object a line: {"campaign": "spring-sale", "step": "invitation",
     "contact": "c-17", "event": "click", "at": "2026-12-01T09:30Z", "url": "…"}.
-    A line that cannot be read changes nothing at all. Whoever unsubscribed,
+    "message_id", as the provider of text messages calls one, may take the place of
+    campaign, step and contact. A line that cannot be read changes nothing at all. Whoever unsubscribed,
     complained or has no such address any more ("event": "bounce", "hard": true)
     is suppressed at once.
 
     Example: campaignctl events import events.ndjson
     """
-    clock = SystemClock()
-    with opened_store(store_path(opened_project(project), store), clock) as the_store:
+    clock, opened = SystemClock(), opened_project(project)
+    with opened_store(store_path(opened, store), clock) as the_store:
         source = Source(file, FileFormat.NDJSON, encoding)
-        report = import_events(the_store, source, clock.now(), is_trial=is_trial)
+        country = sms_rules(opened.project).country
+        report = import_events(the_store, source, clock.now(), is_trial=is_trial, country=country)
     _show(report, format_, is_trial)
 
 

@@ -49,7 +49,9 @@ class NoEventError(Exception):
         self.hint = hint
 
 
-def import_events(store: SqlStore, source: Source, now: datetime, *, is_trial: bool = False) -> EventReport:
+def import_events(
+    store: SqlStore, source: Source, now: datetime, *, is_trial: bool = False, country: str | None = None
+) -> EventReport:
     """
     Bring in the events of a file, each once, however often it is imported: all of them or none.
 
@@ -58,12 +60,23 @@ def import_events(store: SqlStore, source: Source, now: datetime, *, is_trial: b
     Raises:
         WorkFailedError: the file cannot be read, or a line of it is no event.
     """
-    return bring_in(store, events_in(source), now, is_trial=is_trial)
+    return bring_in(store, events_in(source), now, is_trial=is_trial, country=country)
 
 
-def bring_in(store: SqlStore, rows: Iterator[Row], now: datetime, *, is_trial: bool = False) -> EventReport:
+def _placed(ledger: SqlLedger, row: Row) -> Row:
+    """An event with its campaign, step and contact, where it names the message as the provider does."""
+    if "message_id" not in row:
+        return row
+    message_id = str(row["message_id"])
+    campaign, step, contact = ledger.message_called(message_id) or ("", "", "")
+    return {**row, "campaign": campaign, "step": step, "contact_key": contact}
+
+
+def bring_in(
+    store: SqlStore, rows: Iterator[Row], now: datetime, *, is_trial: bool = False, country: str | None = None
+) -> EventReport:
     """
-    Bring in events, each once: all of them or none.
+    Bring in events, each once: all of them or none. *country* is that of numbers without a country code.
 
     The events wait beside the store until the last one was read, so that
     memory stays flat and a daemon on the store is held up for a moment only.
@@ -74,10 +87,10 @@ def bring_in(store: SqlStore, rows: Iterator[Row], now: datetime, *, is_trial: b
         read = 0
         while some := list(islice(rows, _EVENTS_AT_ONCE)):
             with pinned.reading() as connection:
-                connection.execute(insert(brought), some)
+                connection.execute(insert(brought), [_placed(SqlLedger(connection), row) for row in some])
             read += len(some)
         with pinned.reading() as connection:
-            outcomes = SqlLedger(connection).place_events()
+            outcomes = SqlLedger(connection).place_events(country)
         with pinned.writing() as connection:
             trial = connection.begin_nested()
             added, newly_suppressed = SqlLedger(connection).take_events(now)
@@ -121,15 +134,20 @@ def _event(line: str) -> Row:
     if not isinstance(given, dict):
         raise NoEventError("it is not an object")
     return {
-        "campaign": _text(given, "campaign"),
-        "step": _text(given, "step"),
-        "contact_key": _text(given, "contact"),
+        **_whose(given),
         "kind": _kind(_text(given, "event")),
         "at": _instant(_text(given, "at")),
         "url": _text(given, "url") if given.get("url") else "",
         "is_machine": _yes_or_no(given, "machine"),
         "is_hard": _yes_or_no(given, "hard"),
     }
+
+
+def _whose(given: Mapping[str, object]) -> Row:
+    if "message_id" in given and "campaign" not in given:
+        return {"message_id": _text(given, "message_id")}
+    named = (("campaign", "campaign"), ("step", "step"), ("contact_key", "contact"))
+    return {column: _text(given, name) for column, name in named}
 
 
 def _text(given: Mapping[str, object], name: str) -> str:

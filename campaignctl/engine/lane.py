@@ -299,7 +299,13 @@ class Lane:
                 now=now,
             )
             finished = Finished(
-                queue.cohort.step.id, candidate.contact_id, candidate.address or "", self._epoch, result, now
+                queue.cohort.step.id,
+                candidate.contact_id,
+                candidate.address or "",
+                self._epoch,
+                result,
+                now,
+                outcome.message_id,
             )
             self.landed.append(_Landed(queue, outcome, finished))
             self._destinations.ended(queue.destination(candidate), outcome)

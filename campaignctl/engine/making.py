@@ -14,6 +14,7 @@ from campaignctl.engine.rules import SendingRules
 from campaignctl.message.ad_lists import HEADERS, row_of
 from campaignctl.message.phone import countries_of, normal_phone
 from campaignctl.message.sandbox import RenderError
+from campaignctl.message.sms_request import TextRequestTemplate
 from campaignctl.message.text import SmsRules, as_document
 from campaignctl.ports import Candidate, Cohort, Outgoing
 
@@ -46,6 +47,7 @@ def email_maker(cohort: Cohort, messages: Messages, rules: SendingRules) -> Make
 def text_maker(cohort: Cohort, messages: Messages, rules: SendingRules) -> Maker:
     """Makes the text message of a step, as a document that says who gets what."""
     campaign, step = cohort.campaign, cohort.step.name
+    request = None if rules.sms.request is None else TextRequestTemplate(*rules.sms.request)
 
     def made(candidate: Candidate) -> Outgoing | RenderError:
         key = delivery_key(campaign, step, candidate)
@@ -53,10 +55,12 @@ def text_maker(cohort: Cohort, messages: Messages, rules: SendingRules) -> Maker
             return Outgoing(key, "", "", b"")
         try:
             message = messages.text(campaign, step, candidate, rules.sms)
+            told = {"campaign": campaign.name, "step": step, "contact": candidate.contact_key}
+            if rules.callbacks is not None:
+                told["callback"] = rules.callbacks.of(cohort.step.id, candidate.contact_id)
+            content = as_document(message, request, **told)
         except RenderError as failure:
             return failure
-        told = {} if rules.callbacks is None else {"callback": rules.callbacks.of(cohort.step.id, candidate.contact_id)}
-        content = as_document(message, campaign=campaign.name, step=step, contact=candidate.contact_key, **told)
         return Outgoing(key, message.sender, message.recipient, content)
 
     return made

@@ -66,7 +66,7 @@ class SendingRules:
             rate=None if email is None or email.rate is None else Rate.parse(email.rate),
             return_path=return_path,
             sms_rate=None if sms is None or sms.rate is None else Rate.parse(sms.rate),
-            sms=ANY_SMS if sms is None else SmsRules(sms.from_, sms.country, sms.countries, sms.max_parts),
+            sms=sms_rules(project),
             marks=marks,
             signature=signature,
             callbacks=callbacks,
@@ -78,3 +78,19 @@ class SendingRules:
             message = self.marks.on(message, step_id, contact_id)
         # Last, and over none of the marks: providers take them out.
         return message if self.signature is None else self.signature.on(message, made_at)
+
+
+def sms_rules(project: Project) -> SmsRules:
+    """What the project says about text messages, and about the requests that carry them."""
+    sms = project.channels.sms
+    if sms is None:
+        return ANY_SMS
+    endpoint = project.endpoints.get(sms.endpoint)
+    request = None if endpoint is None or endpoint.request is None else endpoint.request
+    return SmsRules(
+        sms.from_,
+        sms.country,
+        sms.countries,
+        sms.max_parts,
+        None if request is None else (request.body, request.content_type),
+    )

@@ -14,6 +14,7 @@ from campaignctl.message.links import StepLinks
 from campaignctl.message.phone import countries_of, normal_phone
 from campaignctl.message.sandbox import CompiledTemplate, RenderError, contact_names
 from campaignctl.message.sms import sms_size
+from campaignctl.message.sms_request import SAMPLE, ContentType, TextRequestTemplate
 
 MOST_PARTS: Final = 4
 
@@ -24,13 +25,15 @@ class SmsRules:
     What the project says about text messages.
 
     `country` is that of numbers without a country code; `countries` are those
-    that messages may go to, all where it is None.
+    that messages may go to, all where it is None. `request` is the project's
+    own template of requests, and the form of what it makes.
     """
 
     sender: str | None = None
     country: str | None = None
     countries: Collection[str] | None = None
     max_parts: int = MOST_PARTS
+    request: tuple[str, ContentType] | None = None
 
 
 ANY_SMS: Final = SmsRules()
@@ -111,7 +114,17 @@ class TextTemplate:
         return names
 
 
-def as_document(message: RenderedText, **more: str) -> bytes:
-    """The message as the outbox keeps it, and as presets of providers read it."""
+def as_document(message: RenderedText, request: TextRequestTemplate | None = None, **more: str) -> bytes:
+    """
+    The message as the outbox keeps it, and as presets of providers read it.
+
+    With a *request* of the project's own its body is in it, ready to leave.
+
+    Raises:
+        RenderError: the body cannot be made.
+    """
     document = {"version": 1, **more, "from": message.sender, "to": message.recipient, "text": message.text}
-    return json.dumps(document | {"parts": message.parts}, ensure_ascii=False).encode()
+    document["parts"] = message.parts
+    if request is not None:
+        document["body"] = request.body({name: document[name] for name in SAMPLE})
+    return json.dumps(document, ensure_ascii=False).encode()

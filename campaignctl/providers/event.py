@@ -39,7 +39,8 @@ class ProviderEvent(NamedTuple):
     `mark` is the token that our message carried; without one nobody knows whose
     it is. `at` is None where the provider does not say. `is_hard` says of a
     bounce that there is no such address. `phone` is the number that a text
-    message went to, or came from, in its international form.
+    message went to, or came from, in its international form. `message_id` is
+    what the provider calls the message, where that may stand in for a mark.
     """
 
     kind: Happened
@@ -49,6 +50,7 @@ class ProviderEvent(NamedTuple):
     is_machine: bool = False
     is_hard: bool = False
     phone: str = ""
+    message_id: str = ""
 
 
 def is_hard(is_permanent: bool, told: str) -> bool:

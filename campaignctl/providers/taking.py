@@ -44,7 +44,7 @@ def take(store: SqlStore, keys: Opens, events: Sequence[ProviderEvent], now: dat
     told: list[Told] = []
     phones: list[str] = []
     for event in events:
-        delivery = keys.opened(Purpose.EVENT, event.mark)
+        delivery = keys.opened(Purpose.EVENT, event.mark) or _called(store, event.message_id)
         if delivery is not None:
             told.append(_told(event, delivery))
         elif event.phone and event.kind is Happened.UNSUBSCRIBE:
@@ -57,6 +57,13 @@ def take(store: SqlStore, keys: Opens, events: Sequence[ProviderEvent], now: dat
         taken = ledger.take_told(told, now)
         suppressed = taken.newly_suppressed + ledger.take_phones(phones, now)
     return Taken(len(events), taken.added, unmatched + taken.without_delivery, suppressed)
+
+
+def _called(store: SqlStore, message_id: str) -> tuple[int, int] | None:
+    if not message_id:
+        return None
+    with store.reading() as ledger:
+        return ledger.delivery_called(message_id)
 
 
 def _told(event: ProviderEvent, delivery: tuple[int, int]) -> Told:

@@ -99,12 +99,14 @@ def _says_stop(fields: Mapping[str, str]) -> bool:
 
 
 def _event(fields: Mapping[str, str], mark: str) -> ProviderEvent | None:
-    code, phone = fields.get("ErrorCode", ""), fields.get("To", "")
+    code = fields.get("ErrorCode", "")
     match fields.get("MessageStatus", ""):
         case "delivered" | "read":
-            return ProviderEvent(Happened.DELIVERED, None, mark, phone=phone)
+            event = ProviderEvent(Happened.DELIVERED, None, mark)
         case "undelivered" | "failed" if code == _HAS_UNSUBSCRIBED:
-            return ProviderEvent(Happened.UNSUBSCRIBE, None, mark, phone=phone)
+            event = ProviderEvent(Happened.UNSUBSCRIBE, None, mark)
         case "undelivered" | "failed":
-            return ProviderEvent(Happened.BOUNCE, None, mark, is_hard=code in _HARD, phone=phone)
-    return None
+            event = ProviderEvent(Happened.BOUNCE, None, mark, is_hard=code in _HARD)
+        case _:
+            return None
+    return event._replace(phone=fields.get("To", ""), message_id=fields.get("MessageSid", ""))

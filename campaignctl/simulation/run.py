@@ -136,7 +136,7 @@ def simulate(store: VirtualStore, version: Version, project: Project, settings: 
     check = MessageCheck(assumed.seed, settings.most_rendered)
     is_watchful = rules.cap is not None or bool(settings.events) or _moves(version)
     sending = VirtualSending(store, rules, assumed, check, channels, now + LONGEST, is_watchful)
-    _let_time_pass(store, Engine(store, sending, signer), now)
+    _let_time_pass(store, Engine(store, sending, signer), rules.sms.country, now)
     with store.reading() as ledger:
         campaign = ledger.known_campaign(name)
         _refuse_what_cannot_be_done(ledger, campaign)
@@ -191,12 +191,12 @@ def _moves(version: Version) -> bool:
     return any(f'"{word}":' in text for word in _MOVING)
 
 
-def _let_time_pass(store: VirtualStore, engine: Engine, now: datetime) -> None:
+def _let_time_pass(store: VirtualStore, engine: Engine, country: str | None, now: datetime) -> None:
     """From one thing that is due to the next, until nothing is to come."""
     clock = SetClock(now)
     ends_at = now + LONGEST
     while True:
-        _bring_events(store, clock.now())
+        _bring_events(store, country, clock.now())
         report = engine.tick(clock.now)
         if report.did_something:
             continue
@@ -205,7 +205,7 @@ def _let_time_pass(store: VirtualStore, engine: Engine, now: datetime) -> None:
         clock.set_to(report.wake_at)
 
 
-def _bring_events(store: VirtualStore, now: datetime) -> None:
+def _bring_events(store: VirtualStore, country: str | None, now: datetime) -> None:
     """Take in what has happened since the last time."""
 
     def rows() -> Iterator[Row]:
@@ -221,7 +221,7 @@ def _bring_events(store: VirtualStore, now: datetime) -> None:
     with store.reading() as ledger:
         if not ledger.happened(now, -1):
             return
-    bring_in(store, rows(), now)
+    bring_in(store, rows(), now, country=country)
     with store.writing() as ledger:
         ledger.forget_happened(now)
 

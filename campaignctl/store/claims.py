@@ -38,6 +38,7 @@ from campaignctl.store.instants import stored
 from campaignctl.store.limits import LimitStatements
 from campaignctl.store.lists import ContactList
 from campaignctl.store.members import MemberStatements
+from campaignctl.store.message_ids import MessageIdStatements
 from campaignctl.store.reasons import LOOKED_UP, address_of, is_suppressed, reasons_to_skip
 from campaignctl.store.rounds import RoundStatement
 from campaignctl.store.suppressions import EMAIL, SMS, suppress
@@ -157,7 +158,7 @@ class Prepared:
         return self.made_at <= now < self.made_at + _KEPT_FOR
 
 
-class ClaimStatements(MemberStatements, LimitStatements, UncertainStatements):
+class ClaimStatements(MemberStatements, LimitStatements, UncertainStatements, MessageIdStatements):
     """What the delivery loop asks and writes."""
 
     connection: Connection
@@ -319,6 +320,7 @@ class ClaimStatements(MemberStatements, LimitStatements, UncertainStatements):
         Their outcomes are kept as orphans: they are true, and no longer decide anything.
         """
         orphans: list[Finished] = []
+        self.keep_message_ids(finished)
         for (step_id, epoch, at, result), alike in _alike(finished).items():
             contacts = [each.contact_id for each in alike]
             written = {

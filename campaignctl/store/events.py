@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     FromClause,
     Integer,
     MetaData,
+    Select,
     Table,
     Text,
     and_,
@@ -29,10 +31,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 
 from campaignctl.flow.states import DeliveryState
+from campaignctl.message.phone import normal_phone
 from campaignctl.ports import LiveCampaign
 from campaignctl.store.instants import stored
 from campaignctl.store.lists import KEY_COLUMN, ContactList, list_named
-from campaignctl.store.suppressions import EMAIL, UNSUBSCRIBED
+from campaignctl.store.suppressions import EMAIL, SMS, UNSUBSCRIBED
 from campaignctl.store.tables import deliveries, events, steps, suppressions
 from campaignctl.store.uncertain import Resolution, UncertainStatements
 
@@ -93,6 +96,7 @@ _EVENT = [column for column in _placed.c if column.name != "is_hard"]
 _unwanted = Table(
     "unwanted",
     _staging,
+    Column("channel", Text, primary_key=True),
     Column("address", Text, primary_key=True),
     Column("reason", Text, nullable=False),
     sqlite_with_rowid=False,
@@ -118,9 +122,11 @@ class EventStatements(UncertainStatements):
         """Make room beside the store."""
         _staging.create_all(self.connection, checkfirst=False)
 
-    def place_events(self) -> Counter[EventOutcome]:
+    def place_events(self, country: str | None = None) -> Counter[EventOutcome]:
         """
         Find the delivery that each of the *brought* events belongs to; counts those that have none.
+
+        A number without a country code is one of *country*.
 
         This is most of the work, and needs no lock.
         """
@@ -134,6 +140,7 @@ class EventStatements(UncertainStatements):
             else:
                 lost += self._place(campaign, contacts)
                 self._note_unwanted(campaign, contacts)
+                self._note_unwanted_numbers(campaign, contacts, country)
         return lost
 
     def take_events(self, now: datetime) -> tuple[int, int]:
@@ -149,17 +156,21 @@ class EventStatements(UncertainStatements):
             insert(events).from_select(columns, select(*_EVENT).where(true())).on_conflict_do_nothing()
         )
         self._take_evidence(now)
-        wanted = select(literal(EMAIL), _unwanted.c.address, _unwanted.c.reason, literal(stored(now))).where(true())
+        wanted = select(_unwanted.c.channel, _unwanted.c.address, _unwanted.c.reason, literal(stored(now))).where(
+            true()
+        )
         suppressed = self.connection.execute(
             insert(suppressions).from_select(["channel", "address", "reason", "since"], wanted).on_conflict_do_nothing()
         )
         # Whoever unsubscribed may come back: not where a complaint or a bounce says more.
         stronger = select(_unwanted.c.reason).where(
-            _unwanted.c.address == suppressions.c.address, _unwanted.c.reason != UNSUBSCRIBED
+            _unwanted.c.channel == suppressions.c.channel,
+            _unwanted.c.address == suppressions.c.address,
+            _unwanted.c.reason != UNSUBSCRIBED,
         )
         self.connection.execute(
             update(suppressions)
-            .where(suppressions.c.channel == EMAIL, suppressions.c.reason == UNSUBSCRIBED, stronger.exists())
+            .where(suppressions.c.reason == UNSUBSCRIBED, stronger.exists())
             .values(reason=stronger.scalar_subquery())
         )
         return added.rowcount, suppressed.rowcount
@@ -217,13 +228,35 @@ class EventStatements(UncertainStatements):
         if email is None or contacts.attribute(email) is None:
             return
         address: ColumnElement[str] = func.lower(func.trim(contacts.column(email)))
-        wanted = (
-            select(address, _REASON)
-            .select_from(_found(campaign, contacts))
-            .where(brought.c.campaign == campaign.name, deliveries.c.step_id.is_not(None), _SUPPRESSES, address != "")
-            .order_by(brought.c.line)
-        )
-        self.connection.execute(insert(_unwanted).from_select(["address", "reason"], wanted).on_conflict_do_nothing())
+        wanted = _whose(campaign, contacts, literal(EMAIL), address).where(steps.c.verb != "sms")
+        columns = ["channel", "address", "reason"]
+        self.connection.execute(insert(_unwanted).from_select(columns, wanted).on_conflict_do_nothing())
+
+    def _note_unwanted_numbers(self, campaign: LiveCampaign, contacts: ContactList, country: str | None) -> None:
+        """The same of text messages, whose numbers a list has in any form."""
+        phone = self.version(campaign, campaign.version).content.contacts.phone
+        if phone is None or contacts.attribute(phone) is None:
+            return
+        written = _whose(campaign, contacts, literal(SMS), contacts.column(phone)).where(steps.c.verb == "sms")
+        rows = [
+            {"channel": channel, "address": number, "reason": reason}
+            for channel, text, reason in self.connection.execute(written)
+            if (number := normal_phone(str(text), country)) is not None
+        ]
+        if rows:
+            self.connection.execute(insert(_unwanted).on_conflict_do_nothing(), rows)
+
+
+def _whose(
+    campaign: LiveCampaign, contacts: ContactList, channel: ColumnElement[str], address: ColumnElement[Any]
+) -> Select[Any]:
+    """Whom events suppress: the channel, the address and the reason, in the order in which they came."""
+    return (
+        select(channel, address, _REASON)
+        .select_from(_found(campaign, contacts))
+        .where(brought.c.campaign == campaign.name, deliveries.c.step_id.is_not(None), _SUPPRESSES, address != "")
+        .order_by(brought.c.line)
+    )
 
 
 def _found(campaign: LiveCampaign, contacts: ContactList) -> FromClause:

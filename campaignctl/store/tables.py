@@ -383,3 +383,17 @@ agents = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("rules", Integer, nullable=False),
 )
+
+# --- text messages ---
+
+# What providers call the messages that they took: their events may name them by nothing else.
+message_ids = Table(
+    "message_ids",
+    metadata,
+    Column("step_id", ForeignKey("steps.id"), nullable=False),
+    Column("contact_id", Integer, nullable=False),
+    Column("message_id", Text, nullable=False),
+    PrimaryKeyConstraint("step_id", "contact_id"),
+    Index("message_ids_by_id", "message_id"),
+    sqlite_with_rowid=False,
+)

@@ -22,7 +22,7 @@ from campaignctl.contacts.event_file import import_events
 from campaignctl.contacts.importing import import_contacts
 from campaignctl.contacts.source import Source
 from campaignctl.engine.dispatch import Dispatcher
-from campaignctl.engine.rules import SendingRules
+from campaignctl.engine.rules import SendingRules, sms_rules
 from campaignctl.engine.tick import Engine
 from campaignctl.gating import known_gate
 from campaignctl.message.address import normal_address
@@ -161,7 +161,8 @@ class Stage:
         same = {"campaign": campaign, "step": step, "event": _KINDS[what], "at": at, **more}
         file = self.folder / "events.ndjson"
         file.write_text("".join(json.dumps({**same, "contact": each}) + "\n" for each in contacts), "utf-8")
-        import_events(self.store, Source(file), self.clock.now())
+        country = sms_rules(self.project).country
+        import_events(self.store, Source(file), self.clock.now(), country=country)
 
     def pass_time(self, end: datetime | None) -> None:
         """Let time pass to *end*, or until nothing is to come, from one thing that is due to the next."""

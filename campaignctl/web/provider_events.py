@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from campaignctl.channels.http.exchange import HttpAnswer, HttpClient, HttpRequest
 from campaignctl.contacts.event_file import Row, bring_in
+from campaignctl.engine.rules import sms_rules
 from campaignctl.errors import ChannelError
 from campaignctl.providers.configured import Provider, provider_of, require_variables
 from campaignctl.providers.generic import signed_rows
@@ -116,7 +117,8 @@ def _proven(
     try:
         if name == "generic" and (generic := service.project.project.providers.generic) is not None:
             require_variables(name, service.project.project)
-            return partial(_lines_taken, service.store, signed_rows(generic.secret, request, now), now)
+            country = sms_rules(service.project.project).country
+            return partial(_lines_taken, service.store, signed_rows(generic.secret, request, now), country, now)
         if name not in providers:
             providers[name] = _provider(name, service)
         return partial(take, service.store, service.keys, providers[name].events(request, now), now)
@@ -127,8 +129,8 @@ def _proven(
         ) from failure
 
 
-def _lines_taken(store: SqlStore, rows: Iterator[Row], now: datetime) -> Taken:
-    report = bring_in(store, rows, now)
+def _lines_taken(store: SqlStore, rows: Iterator[Row], country: str | None, now: datetime) -> Taken:
+    report = bring_in(store, rows, now, country=country)
     unmatched = report.read - report.added - report.outcomes[EventOutcome.KNOWN]
     return Taken(report.read, report.added, unmatched, report.newly_suppressed)
 

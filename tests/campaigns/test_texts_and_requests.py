@@ -19,11 +19,16 @@ from campaignctl.channels.http.exchange import HttpClient
 from campaignctl.channels.http.presets import text_request, webhook_request
 from campaignctl.channels.http.signing import verified
 from campaignctl.channels.outbox import OutboxChannel
-from campaignctl.flow.states import CampaignState
+from campaignctl.contacts.event_file import import_events
+from campaignctl.contacts.source import Source
+from campaignctl.flow.states import CampaignState, DeliveryState
 from campaignctl.message.links import Purpose
-from campaignctl.ports import Outcome, Outgoing, Verdict
-from campaignctl.store.suppressions import suppress
-from campaignctl.wiring import keys_of
+from campaignctl.ports import Finished, Outcome, Outgoing, Result, Verdict
+from campaignctl.providers.event import Happened, ProviderEvent
+from campaignctl.providers.taking import take
+from campaignctl.store.events import EventOutcome
+from campaignctl.store.suppressions import all_suppressions, suppress
+from campaignctl.wiring import keys_of, sms_channel
 
 HEAD = "campaign: sale\nlist: customers\nstarter: {segment: {attribute: id, exists: true}}\nsteps:\n"
 PROJECT = """
@@ -210,6 +215,78 @@ def test_a_channel_that_is_down_stops_no_other(shop: World) -> None:
     shop.run_until("2026-12-01 10:30")
     assert len(channel(shop, "sms").sent) == 2
     assert len(channel(shop, "webhook/crm").sent) == 5
+
+
+OWN = PROJECT.replace(
+    'sms: {url: "https://sms.example/"}',
+    """sms:
+    url: "https://sms.example/"
+    request: {body: 'to={{ to }}&text={{ text }}', content_type: application/x-www-form-urlencoded}
+    message_id: /sms/0/ref""",
+)
+
+
+def said(message_id: str) -> bytes:
+    return answer(200, content=json.dumps({"sms": [{"ref": message_id}]}).encode())
+
+
+def test_a_provider_without_a_preset_gets_the_form_that_the_project_writes(wired: World) -> None:
+    wired.write("campaignctl.yaml", OWN)
+    with WebServer([Act.READ, said("m-1")], [Act.READ, said("m-2")]) as server:
+        texts_over_http(wired, server.url)
+        wired.publish(HEAD + sms("Hi {{ contact.name }} & co"))
+        wired.run_until("2026-12-01 10:05")
+    forms = {request.partition(b"\r\n\r\n")[2] for request in server.requests}
+    assert forms == {b"to=%2B33612345678&text=Hi+Ada+%26+co", b"to=%2B32470123456&text=Hi+Grace+%26+co"}
+    assert wired.deliveries("text")["sent"] == 2
+
+
+def texted(world: World) -> None:
+    """Ada got a text that the provider calls m-1, and nobody else one."""
+    world.write("campaignctl.yaml", OWN)
+    with WebServer([Act.READ, said("m-1")]) as server:
+        texts_over_http(world, server.url)
+        world.publish(HEAD.replace("exists: true", "eq: c-1") + sms())
+        world.run_until("2026-12-01 10:05")
+
+
+def test_an_event_finds_its_message_by_what_the_provider_calls_it(wired: World) -> None:
+    texted(wired)
+    lines = [
+        {"message_id": "m-1", "event": "unsubscribe", "at": "2026-12-01T10:00Z"},
+        {"message_id": "m-2", "event": "unsubscribe", "at": "2026-12-01T10:00Z"},
+    ]
+    file = wired.write("events.ndjson", "\n".join(map(json.dumps, lines)))
+    report = import_events(wired.store, Source(file), wired.clock.now(), country="FR")
+    assert (report.added, report.outcomes[EventOutcome.NO_STEP], report.newly_suppressed) == (1, 1, 1)
+    with wired.store.reading() as ledger:
+        suppressed = [(each.channel, each.address) for each in all_suppressions(ledger.connection)]
+    # It was a text that they want no more of.
+    assert suppressed == [("sms", "+33612345678")]
+
+
+def test_twilio_s_news_without_a_mark_find_their_message_too(wired: World) -> None:
+    texted(wired)
+    failed = ProviderEvent(Happened.BOUNCE, None, "", is_hard=True, phone="+33612345678", message_id="m-1")
+    taken = take(wired.store, keys_of(wired.store), [failed, failed._replace(message_id="m-9")], wired.clock.now())
+    assert taken == (2, 1, 1, 1)
+
+
+def test_a_text_that_was_sent_twice_is_known_by_what_it_was_called_last(wired: World) -> None:
+    texted(wired)
+    step = wired.campaign().step("text").id
+    result = Result(DeliveryState.SENT)
+    with wired.store.writing() as ledger:
+        ledger.record([Finished(step, 1, "", 1, result, wired.clock.now(), "m-2")])
+        assert (ledger.delivery_called("m-1"), ledger.delivery_called("m-2")) == (None, (step, 1))
+
+
+def test_what_a_text_was_called_outlives_a_store_that_takes_no_results(world: World) -> None:
+    at = world.clock.now()
+    finished = Finished(1, 2, "", 3, Result(DeliveryState.SENT), at, "m-1")
+    world.spill.prepare()
+    world.spill.keep([finished])
+    assert world.spill.kept() == [finished]
 
 
 # --- requests about each contact ---
@@ -402,6 +479,13 @@ def over_http(world: World, url: str, secret: str | None = None) -> None:
     endpoint = EndpointSettings("crm", url, secret, {}, True)
     client = lambda: HttpClient(allow_private=True, deadline=timedelta(seconds=30))  # noqa: E731 # short
     world.channels["webhook/crm"] = HttpChannel(client, webhook_request(endpoint), world.clock, is_idempotent=True)
+
+
+def texts_over_http(world: World, url: str) -> None:
+    """Have the project's own channel of texts ask this server."""
+    text = (world.folder / "campaignctl.yaml").read_text("utf-8")
+    world.write("campaignctl.yaml", text.replace('"https://sms.example/"', f"{url}\n    allow_private: true"))
+    world.channels["sms"] = sms_channel(world.project, world.clock)
 
 
 def headers_of(request: bytes) -> dict[str, str]:

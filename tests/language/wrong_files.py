@@ -63,6 +63,8 @@ SMTP = "channels: {email: {smtp: 'smtp://mail.example'}}\n"
 SES = "public_url: https://m.example\nproviders: {ses: {topic: 'arn:aws:sns:eu-west-1:123456789012:events'}}\n"
 LOOP = ("french: {attribute: country, eq: FR}", "french: {segment: south}, south: {segment: french}")
 
+CRM = "endpoints: {crm: {url: https://crm.example}}\ntimezone:"
+OWN = "channels: {sms: {endpoint: crm}}\nendpoints: {crm: {url: https://crm.example, %s}}\ntimezone:"
 UNSIGNED = "public_url: https://mail.shop.example\nendpoints: {crm: {url: https://crm.example}}\ntimezone:"
 
 WRONG: dict[str, list[Wrong]] = {
@@ -234,6 +236,25 @@ WRONG: dict[str, list[Wrong]] = {
     ],
     "C409": [Wrong(SHORT, body="{{ view_url }} {{ unsubscribe_url }} {{ postal_address }}")],
     "C450": [short("Hi", "Hi, track: {opens: true}"), short("Hi", "Hi, track: {clicks: true}")],
+    "C451": [
+        Wrong(
+            HEAD + "  - {id: x, at: 2026-12-01 09:00, export: {format: tiktok, to: crm}}\n", project=("timezone:", CRM)
+        ),
+        step("export: {format: meta, to: x.csv, audience: '1'}"),
+    ],
+    "C452": [
+        Wrong(SHORT, project=("timezone:", OWN % "request: {body: 'to={{ number }}'}")),
+        Wrong(SHORT, project=("timezone:", OWN % "request: {body: '{\"to\": {{ to }}}'}")),
+        Wrong(SHORT, project=("timezone:", OWN % "request: {body: '{% if %}'}")),
+    ],
+    "C453": [Wrong(SHORT, project=("timezone:", OWN % "message_id: id"))],
+    "C454": [
+        Wrong(SHORT, project=("timezone:", CRM.replace("}}", ", message_id: /id}}"))),
+        Wrong(
+            SHORT,
+            project=("timezone:", OWN.replace("endpoint: crm", "endpoint: crm, preset: sinch") % "request: {body: x}"),
+        ),
+    ],
     "C440": [step("gate: {endpoint: nobody}"), short("Hi", "Hi, gate: {endpoint: nobody}")],
     "C441": [
         Wrong(HEAD + "  - {id: x, at: 2026-12-01 09:00, gate: {endpoint: crm}}\n", project=("timezone:", UNSIGNED))

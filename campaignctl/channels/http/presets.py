@@ -15,8 +15,10 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from campaignctl.channels.http.endpoint import EndpointSettings
-from campaignctl.channels.http.exchange import HttpRequest
-from campaignctl.ports import Outgoing
+from campaignctl.channels.http.exchange import HttpAnswer, HttpFailure, HttpRequest
+from campaignctl.channels.http.pointer import found_at
+from campaignctl.channels.http.verdicts import verdict_on
+from campaignctl.ports import Outcome, Outgoing, Verdict
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _JSON: Final = "application/json"
@@ -59,6 +61,9 @@ PRESETS: Final[Mapping[str, Callable[[Text], _Written]]] = {
 }
 # These do not say that they look at an idempotency key: what has no answer is not asked again at once.
 WITHOUT_KEYS: Final = frozenset({"twilio", "vonage", "sinch"})
+# Where their answers have what they call the message.
+MESSAGE_IDS: Final[Mapping[str, str]] = {"twilio": "/sid", "vonage": "/message_uuid", "sinch": "/id"}
+_LONGEST_ID: Final = 200
 
 
 def text_request(endpoint: EndpointSettings, preset: str) -> Callable[[Outgoing, datetime], HttpRequest]:
@@ -70,6 +75,37 @@ def text_request(endpoint: EndpointSettings, preset: str) -> Callable[[Outgoing,
         return endpoint.request(message.key, content, now, content_type)
 
     return compose
+
+
+def own_request(endpoint: EndpointSettings, content_type: str) -> Callable[[Outgoing, datetime], HttpRequest]:
+    """Makes the request for a text message whose body was made by the project's own template."""
+
+    def compose(message: Outgoing, now: datetime) -> HttpRequest:
+        return endpoint.request(message.key, json.loads(message.content)["body"].encode(), now, content_type)
+
+    return compose
+
+
+def text_verdict(pointer: str | None) -> Callable[[Outgoing, HttpAnswer | HttpFailure, datetime], Outcome]:
+    """Judges answers by their status, and finds in them what the provider calls the message, where *pointer* leads."""
+
+    def judge(message: Outgoing, answer: HttpAnswer | HttpFailure, now: datetime) -> Outcome:
+        outcome = verdict_on(message.key, answer, now)
+        if pointer is None or outcome.verdict is not Verdict.SENT or not isinstance(answer, HttpAnswer):
+            return outcome
+        return outcome._replace(message_id=_id_in(answer.content, pointer))
+
+    return judge
+
+
+def _id_in(content: bytes, pointer: str) -> str:
+    try:
+        found = found_at(json.loads(content), pointer)
+    except (ValueError, RecursionError):
+        return ""
+    is_id = isinstance(found, str | int) and not isinstance(found, bool)
+    text = str(found) if is_id else ""
+    return text if text.isprintable() and len(text) <= _LONGEST_ID else ""
 
 
 def webhook_request(endpoint: EndpointSettings) -> Callable[[Outgoing, datetime], HttpRequest]:

@@ -309,3 +309,14 @@ CREATE TABLE agents (
     PRIMARY KEY (id),
     UNIQUE (name)
 );
+
+CREATE TABLE message_ids (
+    step_id INTEGER NOT NULL,
+    contact_id INTEGER NOT NULL,
+    message_id TEXT NOT NULL,
+    PRIMARY KEY (step_id, contact_id),
+    FOREIGN KEY(step_id) REFERENCES steps (id)
+)
+ WITHOUT ROWID;
+
+CREATE INDEX message_ids_by_id ON message_ids (message_id);
