@@ -8,7 +8,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
-from world import World
+from world import World, WrittenChannel
 
 from campaignctl.project import ProjectFile, load_project
 from campaignctl.validation import campaign_files, check_files, check_project
@@ -20,6 +20,7 @@ EXPECTED = {
     "launch": {"invitation": 19, "thank": 3, "remind": 15, "goodbye": 18},
     "control-group": {"short-text": 40, "long-text": 40},
     "gate": {"codes": 5},
+    "last-day": {"text": 4, "tell": 1, "hand-on": 1},
     "weekly-digest": {"breads": 24, "last-call": 16},
     "clock-changes": {"avant-le-printemps": 3, "apres-le-printemps": 3, "la-nuit-d-automne": 3},
 }
@@ -46,13 +47,17 @@ def test_an_example_sends_what_it_says(name: str, tmp_path: Path) -> None:
     world.write("campaignctl.yaml", project)
     world.import_file(folder / "contacts.csv")
     (file,) = campaign_files([folder / "campaigns"])
+    endpoints = [f"{verb}/{each}" for verb in ("webhook", "export") for each in world.project.project.endpoints]
+    others = {each: WrittenChannel(world.clock) for each in ("sms", *endpoints)}
+    world.channels.update(others)
     world.publish_file(file)
     if name == "launch":
         world.run_until("2026-12-02 10:00")
         world.bring_events(folder / "events.ndjson")
     world.run_until("2027-12-01 00:00")
     world.store.close()
-    assert Counter(message.key.split("/")[1] for message in world.email.sent) == EXPECTED[name]
+    sent = [message for channel in (world.email, *others.values()) for message in channel.sent]
+    assert Counter(message.key.split("/")[1] for message in sent) == EXPECTED[name]
     for message in world.email.sent:
         parsed = message_from_bytes(message.content, policy=policy.default)
         text = parsed.get_body(("plain",))
