@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -9,8 +10,9 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -30,23 +32,39 @@ _READERS = 20_000  # whose messages are opened and clicked
 _OTHERS = 200_000  # to whom the sender writes meanwhile: more than it can in that time
 _CONNECTIONS = 32
 _ABOUT = (
-    f"`wrk` with {_CONNECTIONS} connections for {_SECONDS} seconds asks for the images and links of {_READERS:,} messages\n"
-    "that were sent, each in turn; the daemon and the service are processes of their own, on one store, and share the\n"
-    f"processor with `wrk` and Postfix's `smtp-sink`. Medians of {RUNS} runs that took turns."
+    f"`wrk` with {_CONNECTIONS} connections for {_SECONDS} seconds asks for the images and links of {_READERS:,}\n"
+    "messages that were sent, each in turn. The daemon and the service are processes of their own on one store, and\n"
+    f"share the processor with `wrk` and Postfix's `smtp-sink`. Medians of {RUNS} runs that took turns."
 )
-_HEADER = ("asked for", "answers a second", "ratio", "p50", "p99", "messages a second meanwhile", "goal")
+_HEADER = (
+    "asked for",
+    "answers a second",
+    "ratio",
+    "processor an answer",
+    "p50",
+    "p99",
+    "messages a second meanwhile",
+    "goal",
+)
 _RATE = re.compile(r"Requests/sec:\s+([\d.]+)")
 _AT = r"{}%\s+([\d.]+)(us|ms|s)\b"
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
 class Load(NamedTuple):
-    """What `wrk` saw: answers a second, milliseconds; and how many messages a second a sender got through."""
+    """
+    What was seen of one run of `wrk`.
+
+    Answers a second, milliseconds until half and 99 % of them, messages that a
+    sender got through a second, and seconds of the service's processor for each
+    answer.
+    """
 
     rate: float
     middle: float
     slowest: float
     sent: float
+    processor: float
 
 
 def measure() -> Section:
@@ -75,6 +93,7 @@ def _row(what: str, found: list[Load], bare: float) -> list[str]:
         what,
         f"{rate:,.0f}",
         f"**{rate / bare:.2f}x**",
+        f"{median(each.processor for each in found) * 1e6:.0f} µs",
         f"{median(each.middle for each in found):.1f} ms",
         f"{median(each.slowest for each in found):.1f} ms",
         f"{sent:,.0f}" if sent else "",
@@ -117,16 +136,17 @@ def _script(file: Path, paths: list[str]) -> Path:
 
 def _loaded(mailing: Mailing, sink: Sink, script: Path, *, is_sending: bool = False) -> Load:
     mailing.renew()
-    with _service(mailing) as address:
+    with _service(mailing) as (address, spent):
         daemon = start(mailing.command("run", "--until-idle")) if is_sending else None
         before = sink.received
         while daemon and sink.received == before:
             time.sleep(0.05)
-        before, began = sink.received, time.perf_counter()
+        before, began, used = sink.received, time.perf_counter(), spent()
         said = subprocess.run(
             ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{_SECONDS}s", "--latency", "-s", str(script), address],
             check=True, capture_output=True, text=True,
         ).stdout  # fmt: skip
+        processor = spent() - used
         sent = (sink.received - before) / (time.perf_counter() - began) if daemon else 0.0
         if daemon:
             daemon.terminate()
@@ -139,7 +159,7 @@ def _loaded(mailing: Mailing, sink: Sink, script: Path, *, is_sending: bool = Fa
     connection.close()
     if script.name == "hits.lua" and noted < answered:
         raise RuntimeError(f"{noted} of {answered} hits were noted")
-    return Load(float(_RATE.findall(said)[0]), _quantile(said, 50), _quantile(said, 99), sent)
+    return Load(float(_RATE.findall(said)[0]), _quantile(said, 50), _quantile(said, 99), sent, processor / answered)
 
 
 def _quantile(said: str, percent: int) -> float:
@@ -147,8 +167,14 @@ def _quantile(said: str, percent: int) -> float:
     return float(number) * _MILLISECONDS[unit]
 
 
+def _processor_of(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def _service(mailing: Mailing) -> Iterator[str]:
+def _service(mailing: Mailing) -> Iterator[tuple[str, Callable[[], float]]]:
+    """Where the service answers, and what says how many seconds of the processor it has taken."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -159,7 +185,7 @@ def _service(mailing: Mailing) -> Iterator[str]:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", partial(_processor_of, process.pid)
     finally:
         process.terminate()
         if process.wait(60):
