@@ -253,10 +253,10 @@ def mail_server(project: ProjectFile) -> SmtpSettings | None:
         raise ChannelError("D102", str(failure), "write it like `smtp://user:password@host:587`") from failure
 
 
-def return_path_of(project: ProjectFile, store: SqlStore, clock: Clock) -> ReturnPath | None:
+def return_path_of(project: ProjectFile, signer: Signer) -> ReturnPath | None:
     """Where reports about messages go, signed by the store; None where the project names no bounce mailbox."""
     mailbox = project.project.bounces
-    return None if mailbox is None else ReturnPath(mailbox, signer_of(store, clock))
+    return None if mailbox is None else ReturnPath(mailbox, signer)
 
 
 def return_paths_of(project: ProjectFile, store: SqlStore) -> ReturnPaths:
@@ -273,29 +273,27 @@ def return_paths_of(project: ProjectFile, store: SqlStore) -> ReturnPaths:
     return ReturnPaths(project.project.bounces, keys_of(store))
 
 
-def sending_rules(project: ProjectFile, store: SqlStore, clock: Clock) -> SendingRules:
+def sending_rules(project: ProjectFile, signer: Signer) -> SendingRules:
     """
-    What the project says about sending, with what its store signs.
+    What the project says about sending, with what its store signs by *signer*.
 
     Raises:
         ChannelError: the key that signs messages cannot be had.
     """
     providers = project.project.providers.names
-    marks = Marks(providers, signer_of(store, clock)) if providers else None
-    return_path = return_path_of(project, store, clock)
-    return SendingRules.of(
-        project.project, return_path, marks, signature_of(project), _callbacks(project, store, clock)
-    )
+    marks = Marks(providers, signer) if providers else None
+    return_path = return_path_of(project, signer)
+    return SendingRules.of(project.project, return_path, marks, signature_of(project), _callbacks(project, signer))
 
 
-def _callbacks(project: ProjectFile, store: SqlStore, clock: Clock) -> Callbacks | None:
+def _callbacks(project: ProjectFile, signer: Signer) -> Callbacks | None:
     """Where the provider of text messages tells what became of them, where it is one that we listen to."""
     public_url = project.project.public_url
     if public_url is None or "twilio" not in project.project.providers.names:
         return None
     from campaignctl.providers.twilio import callback_url
 
-    return Callbacks(callback_url(public_url, ""), signer_of(store, clock))
+    return Callbacks(callback_url(public_url, ""), signer)
 
 
 @contextmanager
@@ -311,14 +309,15 @@ def daemon_for(
     """
     with alone_on(path):
         channels, endpoints = all_channels(project, clock), gate_endpoints(project)
-        rules = sending_rules(project, store, clock)
+        signer = signer_of(store, clock)
+        rules = sending_rules(project, signer)
         epoch = store.begin_epoch(socket.gethostname(), os.getpid(), clock.now())
         spill = SpillFile(path.with_name(path.name + ".spill"))
         take_over(store, spill, epoch, rules.may_repeat, clock)
         try:
             dispatcher = Dispatcher(store, channels, epoch, rules, spill)
             outside = Outside(ExportFolder(project.folder), rules.sms.country)
-            engine = Engine(store, dispatcher, signer_of(store, clock), endpoints, outside)
+            engine = Engine(store, dispatcher, signer, endpoints, outside)
             yield Daemon(engine, clock, show)
         finally:
             endpoints.close()

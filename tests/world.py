@@ -155,10 +155,11 @@ class World:
         """What a daemon runs."""
         epoch = self.store.begin_epoch("test", 1, self.clock.now())
         take_over(self.store, self.spill, epoch, may_repeat, self.clock)
-        rules = replace(sending_rules(self.project, self.store, self.clock), may_repeat=may_repeat)
+        ours = signer_of(self.store, self.clock)
+        rules = replace(sending_rules(self.project, ours), may_repeat=may_repeat)
         used = store or self.store
         if self.endpoints is not None:
-            signer = signer or signer_of(self.store, self.clock)
+            signer = signer or ours
         dispatcher = Dispatcher(used, {"email": self.email, **self.channels}, epoch, rules, self.spill)
         outside = Outside(self.exports, rules.sms.country)
         return Engine(used, dispatcher, signer, self.endpoints, outside)

@@ -23,7 +23,7 @@ from campaignctl.store.events import EventKind
 from campaignctl.store.instants import instant
 from campaignctl.store.suppressions import all_suppressions
 from campaignctl.store.tables import events
-from campaignctl.wiring import return_path_of, return_paths_of
+from campaignctl.wiring import return_path_of, return_paths_of, signer_of
 
 CAMPAIGN = """
 campaign: sale
@@ -109,7 +109,7 @@ def test_a_message_that_is_tried_again_by_another_daemon_has_the_same_return_pat
     world.publish(CAMPAIGN)
     world.email.answer("ada@example.org", Verdict.DEFERRED)
     world.run_until("2026-12-01 09:01")
-    expected = return_path_of(world.project, world.store, world.clock)
+    expected = return_path_of(world.project, signer_of(world.store, world.clock))
     assert expected is not None
     assert world.addresses == ["alan@example.org"]
     world.run_until("2026-12-01 12:00")
@@ -320,7 +320,7 @@ def test_a_report_tells_what_became_of_a_message_without_a_verdict(world: World,
     world.email.answer("ada@example.org", Verdict.UNCERTAIN, "no_answer")
     world.run_until("2026-12-01 12:00", world.daemon(may_repeat=False))
     assert world.deliveries("sale") == {"sent": 1, "uncertain": 1}
-    path = return_path_of(world.project, world.store, world.clock)
+    path = return_path_of(world.project, signer_of(world.store, world.clock))
     assert path is not None
 
     put(world, "report.eml", report(name, path.of(1, 1)))
