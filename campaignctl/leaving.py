@@ -40,7 +40,8 @@ class Standing:
 def standing(store: SqlStore, step_id: int, contact_id: int) -> Standing | None:
     """Whose link it is, and how they stand; None where the message or the contact is not known any more."""
     with store.reading() as ledger:
-        return _standing(ledger, step_id, contact_id)
+        found = _found(ledger, step_id, contact_id)
+        return None if found is None else _standing(ledger, *found)
 
 
 def leave(store: SqlStore, step_id: int, contact_id: int, now: datetime) -> Standing | None:
@@ -50,30 +51,30 @@ def leave(store: SqlStore, step_id: int, contact_id: int, now: datetime) -> Stan
     None where the message or the contact is not known.
     """
     with store.writing() as ledger:
-        if _standing(ledger, step_id, contact_id) is None:
+        found = _found(ledger, step_id, contact_id)
+        if found is None:
             return None
         ledger.take_told([Told(step_id, contact_id, EventKind.UNSUBSCRIBE, now)], now)
-        return _standing(ledger, step_id, contact_id)
+        return _standing(ledger, *found)
 
 
 def come_back(store: SqlStore, step_id: int, contact_id: int, now: datetime) -> Standing | None:
     """The contact wants messages again; what others said of the address stays."""
     with store.writing() as ledger:
-        found = _standing(ledger, step_id, contact_id)
-        if found is None or not found.may_return:
-            return found
-        unsuppress(ledger.connection, EMAIL, found.address)
-        cohort = ledger.cohort_of(step_id)
-        told = {"step": None if cohort is None else cohort.step.name, "contact": contact_id}
-        ledger.note("returned", None if cohort is None else cohort.campaign, told, now, "contact")
-        return _standing(ledger, step_id, contact_id)
+        found = _found(ledger, step_id, contact_id)
+        if found is None:
+            return None
+        before = _standing(ledger, *found)
+        if not before.may_return:
+            return before
+        unsuppress(ledger.connection, EMAIL, before.address)
+        cohort, _ = found
+        ledger.note("returned", cohort.campaign, {"step": cohort.step.name, "contact": contact_id}, now, "contact")
+        return _standing(ledger, *found)
 
 
-def _standing(ledger: SqlLedger, step_id: int, contact_id: int) -> Standing | None:
-    found = _found(ledger, step_id, contact_id)
-    if found is None:
-        return None
-    cohort, candidate = found
+def _standing(ledger: SqlLedger, cohort: Cohort, candidate: Candidate) -> Standing:
+    """How a contact stands now; what the message says of its sender does not change."""
     address = candidate.address or ""
     suppression = suppression_of(ledger.connection, EMAIL, address) if address else None
     said = candidate.values.get(cohort.version.content.contacts.language or "")

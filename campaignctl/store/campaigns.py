@@ -14,6 +14,7 @@ from campaignctl.diagnostics import did_you_mean, listed
 from campaignctl.errors import RefusedError, StoreError
 from campaignctl.flow.states import CampaignState, StepState
 from campaignctl.ports import LiveCampaign, LiveStep
+from campaignctl.project import ListSettings
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.tables import campaigns, files, journal, lists, steps, version_files, versions
 
@@ -120,17 +121,25 @@ class CampaignStatements:
 
     def version(self, campaign: LiveCampaign, number: int) -> Version:
         """The version of *campaign* with this number, with its files."""
-        text = self.connection.scalar(
-            select(versions.c.content).where(versions.c.campaign_id == campaign.id, versions.c.number == number)
-        )
-        if text is None:
-            raise StoreError("S103", f"version {number} of `{campaign.name}` is not in the store", "restore a backup")
+        text = self._content(campaign, number)
         named = self.connection.execute(
             select(version_files.c.path, files.c.content)
             .join(files, files.c.sha256 == version_files.c.sha256)
             .where(version_files.c.campaign_id == campaign.id, version_files.c.version == number)
         )
         return Version.from_stored(text, {row.path: row.content for row in named})
+
+    def roles_in(self, campaign: LiveCampaign, number: int) -> ListSettings:
+        """Which attribute is what, by the version with this number; nothing else of it is looked at."""
+        return ListSettings.model_validate(json.loads(self._content(campaign, number))["contacts"])
+
+    def _content(self, campaign: LiveCampaign, number: int) -> str:
+        text: str | None = self.connection.scalar(
+            select(versions.c.content).where(versions.c.campaign_id == campaign.id, versions.c.number == number)
+        )
+        if text is None:
+            raise StoreError("S103", f"version {number} of `{campaign.name}` is not in the store", "restore a backup")
+        return text
 
     def step_started(self, step: LiveStep, version: int, effective_at: datetime, cohort: int, now: datetime) -> None:
         """The step works on its cohort from now on, and as this version says until it is over."""

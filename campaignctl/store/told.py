@@ -125,7 +125,7 @@ class ToldStatements(UncertainStatements):
         if row.verb == "sms":
             return bool(each.phone) and suppress(self.connection, SMS, each.phone, reason, now)
         campaign, contacts = self.known_campaign(row.campaign), known_list(self.connection, row.list)
-        attribute = self.version(campaign, campaign.version).content.contacts.email
+        attribute = self.roles_in(campaign, campaign.version).email
         if attribute is None or contacts.attribute(attribute) is None:
             return False
         column = contacts.column(attribute)
