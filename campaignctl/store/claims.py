@@ -7,7 +7,7 @@ few seconds; each works on all messages of a round at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,7 +16,6 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     Select,
     Update,
     and_,
@@ -33,7 +32,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from campaignctl.flow.rates import FrequencyCap
 from campaignctl.flow.states import CampaignState, DeliveryState, StepState
 from campaignctl.ports import FOR_GATE, Candidate, Claim, Cohort, Finished, Result
-from campaignctl.store.candidates import CandidateReader, candidates_of, with_contacts
+from campaignctl.store.candidates import CandidateReader, candidates_of
 from campaignctl.store.instants import stored
 from campaignctl.store.limits import LimitStatements
 from campaignctl.store.lists import ContactList
@@ -43,7 +42,6 @@ from campaignctl.store.reasons import LOOKED_UP, address_of, is_suppressed, reas
 from campaignctl.store.rounds import RoundStatement
 from campaignctl.store.suppressions import EMAIL, SMS, suppress
 from campaignctl.store.tables import (
-    batches,
     campaigns,
     deliveries,
     orphan_outcomes,
@@ -175,72 +173,6 @@ class ClaimStatements(MemberStatements, LimitStatements, UncertainStatements, Me
                 )
                 found += [prepared.reader.candidate(row) for row in rows]
         return found
-
-    def batch_candidates(self, cohort: Cohort, most: int, now: datetime) -> list[Candidate]:
-        """The deliveries of the first batches that may be tried now: whole ones, so many at the most."""
-        prepared, found = self._prepared_for(cohort, now), list[Candidate]()
-        for batch in self._batches_to_try(cohort, most, now):
-            rows = self.connection.execute(
-                with_contacts(cohort, prepared.contacts)
-                .where(
-                    deliveries.c.step_id == cohort.step.id,
-                    deliveries.c.contact_id.between(batch.first_contact, batch.last_contact),
-                    deliveries.c.state.in_([state.value for state in MAY_BE_TRIED]),
-                    deliveries.c.next_attempt_at <= stored(now),
-                )
-                .order_by(deliveries.c.contact_id)
-            )
-            found += [prepared.reader.candidate(row)._replace(batch=batch.number) for row in rows]
-        return found
-
-    def _batches_to_try(self, cohort: Cohort, most: int, now: datetime) -> Iterator[Row[Any, Any, Any]]:
-        """From batch to batch along the index of what is to be tried."""
-        for state in MAY_BE_TRIED:
-            after = 0
-            while most > 0:
-                contact = self.connection.scalar(
-                    select(deliveries.c.contact_id)
-                    .where(
-                        deliveries.c.step_id == cohort.step.id,
-                        deliveries.c.state == state.value,
-                        deliveries.c.next_attempt_at <= stored(now),
-                        deliveries.c.contact_id > after,
-                    )
-                    .order_by(deliveries.c.next_attempt_at, deliveries.c.contact_id)
-                    .limit(1)
-                )
-                if contact is None:
-                    break
-                batch = self.connection.execute(
-                    select(batches.c.number, batches.c.first_contact, batches.c.last_contact)
-                    .where(batches.c.step_id == cohort.step.id, batches.c.first_contact <= contact)
-                    .order_by(batches.c.first_contact.desc())
-                    .limit(1)
-                ).one()
-                yield batch
-                most -= 1
-                after = batch.last_contact
-
-    def cohort_of(self, step_id: int) -> Cohort | None:
-        """The whole audience before the step with this number, which keeps the version that it began with."""
-        name = self.connection.scalar(
-            select(campaigns.c.name).join(steps, steps.c.campaign_id == campaigns.c.id).where(steps.c.id == step_id)
-        )
-        campaign = None if name is None else self.campaign_named(name)
-        if campaign is None:
-            return None
-        step = next(each for each in campaign.steps if each.id == step_id)
-        return Cohort(campaign, step, self.version(campaign, step.version), None)
-
-    def candidate_of(self, cohort: Cohort, contact_id: int) -> Candidate | None:
-        """The delivery of a step to one contact, whatever became of it."""
-        contacts = self.contact_list(cohort.campaign)
-        row = self.connection.execute(
-            with_contacts(cohort, contacts).where(
-                deliveries.c.step_id == cohort.step.id, deliveries.c.contact_id == contact_id
-            )
-        ).one_or_none()
-        return None if row is None else CandidateReader(cohort, contacts).candidate(row)
 
     def claim(
         self,

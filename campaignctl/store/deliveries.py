@@ -10,20 +10,22 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, inse
 
 from campaignctl.flow.states import DeliveryState
 from campaignctl.ports import Candidate, Cohort, LiveCampaign, LiveStep
+from campaignctl.store.batches import BatchStatements
 from campaignctl.store.candidates import CandidateReader, values_of_members
-from campaignctl.store.claims import MAY_BE_TRIED, ClaimStatements
+from campaignctl.store.claims import MAY_BE_TRIED
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.lists import ContactList
 from campaignctl.store.members import in_cohort
 from campaignctl.store.numbers import suppressed_numbers
+from campaignctl.store.readers import ReaderStatements
 from campaignctl.store.reasons import address_of, is_suppressed, reasons_to_skip
-from campaignctl.store.tables import batches, deliveries, events, members, suppressions
+from campaignctl.store.tables import deliveries, events, members, suppressions
 
 # The store is not to be locked for longer than a tenth of a second.
 _CANCELLED_AT_ONCE: Final = 20_000
 
 
-class DeliveryStatements(ClaimStatements):
+class DeliveryStatements(BatchStatements, ReaderStatements):
     """The ledger proper: what is to be sent, and what became of it."""
 
     connection: Connection
@@ -37,25 +39,7 @@ class DeliveryStatements(ClaimStatements):
         """
         self._make_deliveries(cohort, DeliveryState.QUEUED, now, now)
         if batch is not None:
-            numbered = (
-                select(
-                    deliveries.c.contact_id,
-                    ((func.row_number().over(order_by=deliveries.c.contact_id) - 1) // literal(batch)).label("number"),
-                )
-                .where(deliveries.c.step_id == cohort.step.id)
-                .subquery()
-            )
-            self.connection.execute(
-                insert(batches).from_select(
-                    ["step_id", "number", "first_contact", "last_contact"],
-                    select(
-                        literal(cohort.step.id),
-                        numbered.c.number,
-                        func.min(numbered.c.contact_id),
-                        func.max(numbered.c.contact_id),
-                    ).group_by(numbered.c.number),
-                )
-            )
+            self.divide(cohort, batch)
 
     def hold_deliveries(self, cohort: Cohort, now: datetime) -> None:
         """One delivery for every member of the cohort, none of which may be sent before a gate lets it."""
