@@ -383,3 +383,15 @@ agents = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("rules", Integer, nullable=False),
 )
+
+# --- topics: what contacts left themselves, by address, whatever a list says of it since ---
+
+left_topics = Table(
+    "left_topics",
+    metadata,
+    Column("topic", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    PrimaryKeyConstraint("topic", "address"),
+    sqlite_with_rowid=False,
+)

@@ -309,3 +309,11 @@ CREATE TABLE agents (
     PRIMARY KEY (id),
     UNIQUE (name)
 );
+
+CREATE TABLE left_topics (
+    topic TEXT NOT NULL,
+    address TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    PRIMARY KEY (topic, address)
+)
+ WITHOUT ROWID;
