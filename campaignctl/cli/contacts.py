@@ -175,9 +175,9 @@ def _show(report: ImportReport, list_name: str) -> None:
     if report.shared_addresses:
         say(f"{report.shared_addresses} addresses belong to several contacts: each of these gets each message")
     if report.stayed_out:
-        say(f"{report.stayed_out} say yes to a topic that their contacts left, and were not believed: see `--opt-in`")
+        say(f"not believed, because the contact has left the topic: {report.stayed_out} (`--opt-in` believes the file)")
     if report.opted_in:
-        say(f"{report.opted_in} are back in a topic that they had left")
+        say(f"back in a topic that they had left: {report.opted_in}")
     _show_rejected(report)
 
 

@@ -9,10 +9,11 @@ from email.policy import default
 
 import httpx
 import pytest
-from web.serving import served
+from web.serving import served, token_for
 from web.test_unsubscribing import ONE_CLICK, PAGE, is_suppressed, message_to, run
 from world import World
 
+from campaignctl.cli.start import run as command
 from campaignctl.simulation.run import Settings, copied, simulate
 from campaignctl.store.checks.check import check_store
 from campaignctl.store.lists import contact_by_key, contact_values, known_list
@@ -273,6 +274,10 @@ def test_a_simulation_leaves_out_who_left_the_topic(shop: World, client: httpx.C
         simulation = simulate(copy, version, shop.project.project, Settings(shop.clock.now()))
     skipped = {each.step.name: dict(each.skipped) for each in simulation.steps}
     assert skipped == {"first": {}, "second": {"not_in_topic": 1}, "letter": {"not_in_topic": 1}, "bill": {}}
+    run(shop, "2026-12-05 10:00")
+    for each in simulation.steps[1:]:
+        assert shop.deliveries(each.step.name).get("sent") == each.messages
+        assert shop.deliveries(each.step.name).get("skipped", 0) == sum(each.skipped.values())
 
 
 def test_a_message_of_a_topic_that_the_project_has_no_more_can_still_be_left(shop: World) -> None:
@@ -298,6 +303,42 @@ def test_where_the_project_declares_no_topics_a_message_is_left_like_any_other(w
     with served(world) as client:
         client.post(link_to(world, "ada@example.org", "first"), data=ONE_CLICK)
     assert is_suppressed(world, "ada@example.org")
+
+
+def test_a_request_of_the_api_brings_nobody_back_into_a_topic(shop: World, client: httpx.Client) -> None:
+    client.post(link_to(shop, "ada@example.org", "first"), data=ONE_CLICK)
+    shop.publish(
+        "campaign: thanks\nlist: customers\nstarter: {api: {}}\nsteps:\n"
+        "  - {id: thank, email: {subject: Thanks, body: page.html, topic: offers}}\n"
+    )
+    rows = [{"id": f"c-{number}", "properties": {"pref_offers": True}} for number in (1, 2)]
+    answer = client.post(
+        "/api/v1/campaigns/thanks/trigger", json={"contacts": rows}, headers=token_for(shop, "trigger:thanks")
+    )
+    assert answer.status_code == 202
+    run(shop, "2026-12-01 11:00")
+    assert got(shop, "thank") == ["grace@example.org"]
+    assert [attribute(shop, key, "pref_offers") for key in ("c-1", "c-2")] == [False, True]
+
+
+def test_the_command_believes_a_file_only_where_it_is_told_that_contacts_agreed_anew(
+    shop: World, client: httpx.Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.post(link_to(shop, "ada@example.org", "first"), data=ONE_CLICK)
+    file = str(shop.write("wishes.csv", "id,pref_offers\nc-1,true\nc-2,true\n"))
+    typed = ["contacts", "import", "customers", file, "--project", str(shop.folder)]
+    command(typed)
+    assert (
+        "not believed, because the contact has left the topic: 1 (`--opt-in` believes the file)"
+        in capsys.readouterr().err
+    )
+    assert left(shop, "ada@example.org") == ["offers"]
+    command(["contacts", "show", "customers", "c-1", "--project", str(shop.folder)])
+    assert "Left the topic `offers` themselves on 2026-12-01T09:05:00Z." in capsys.readouterr().out
+    command([*typed, "--opt-in"])
+    assert "back in a topic that they had left: 1" in capsys.readouterr().err
+    assert left(shop, "ada@example.org") == []
+    assert attribute(shop, "c-1", "pref_offers") is True
 
 
 def test_store_check_finds_a_message_of_a_topic_that_was_left_before(shop: World, client: httpx.Client) -> None:
