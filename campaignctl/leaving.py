@@ -8,6 +8,7 @@ from datetime import datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from typing import NamedTuple
 
 from campaignctl.engine.messages import Messages
 from campaignctl.message.links import Signer
@@ -41,6 +42,13 @@ class Standing:
     topic: str | None
 
 
+class _Whose(NamedTuple):
+    """The step whose message it was, with its version, and the contact to whom it was made."""
+
+    cohort: Cohort
+    candidate: Candidate
+
+
 class ReaderLink:
     """A link that only one contact has: to the message of a step, in a project with these topics."""
 
@@ -53,7 +61,8 @@ class ReaderLink:
     def standing(self) -> Standing | None:
         """Whose link it is, and how they stand; None where the message or the contact is not known any more."""
         with self._store.reading() as ledger:
-            return self._standing(ledger)
+            whose = self._whose(ledger)
+            return None if whose is None else self._standing(ledger, whose)
 
     def leave(self, now: datetime) -> Standing | None:
         """
@@ -62,24 +71,26 @@ class ReaderLink:
         None where the message or the contact is not known.
         """
         with self._store.writing() as ledger:
-            if self._standing(ledger) is None:
+            whose = self._whose(ledger)
+            if whose is None:
                 return None
             self._leave_everything(ledger, now)
-            return self._standing(ledger)
+            return self._standing(ledger, whose)
 
     def leave_topic(self, now: datetime) -> Standing | None:
         """
         Send this contact no more of the message's topic, with the same promise; of one without, nothing more at all.
         """
         with self._store.writing() as ledger:
-            found = self._standing(ledger)
-            if found is None:
+            whose = self._whose(ledger)
+            if whose is None:
                 return None
+            found = self._standing(ledger, whose)
             if found.topic is None:
                 self._leave_everything(ledger, now)
             else:
-                self._change(ledger, found, {found.topic: False}, now)
-            return self._standing(ledger)
+                self._change(ledger, whose, found, {found.topic: False}, now)
+            return self._standing(ledger, whose)
 
     def choose(self, shown: Collection[str], wanted: Collection[str], now: datetime) -> Standing | None:
         """
@@ -88,25 +99,29 @@ class ReaderLink:
         Topics that were not shown stay as they are.
         """
         with self._store.writing() as ledger:
-            found = self._standing(ledger)
-            if found is None:
+            whose = self._whose(ledger)
+            if whose is None:
                 return None
+            found = self._standing(ledger, whose)
             choice = {name: name in wanted for name in found.topics if name in shown}
             if choice and not any(choice.values()):
                 self._leave_everything(ledger, now)
             else:
-                self._change(ledger, found, choice, now)
-            return self._standing(ledger)
+                self._change(ledger, whose, found, choice, now)
+            return self._standing(ledger, whose)
 
     def come_back(self, now: datetime) -> Standing | None:
         """The contact wants messages again; what others said of the address stays."""
         with self._store.writing() as ledger:
-            found = self._standing(ledger)
-            if found is None or not found.may_return:
+            whose = self._whose(ledger)
+            if whose is None:
+                return None
+            found = self._standing(ledger, whose)
+            if not found.may_return:
                 return found
             unsuppress(ledger.connection, EMAIL, found.address)
-            self._note(ledger, "returned", {}, now)
-            return self._standing(ledger)
+            self._note(ledger, whose, "returned", {}, now)
+            return self._standing(ledger, whose)
 
     def viewed(self, signer: Signer) -> tuple[str, str] | None:
         """
@@ -115,10 +130,10 @@ class ReaderLink:
         None where it is not known any more, or cannot be made again.
         """
         with self._store.reading() as ledger:
-            found = self._found(ledger)
-        if found is None:
+            whose = self._whose(ledger)
+        if whose is None:
             return None
-        cohort, candidate = found
+        cohort, candidate = whose
         try:
             message = Messages(cohort.version, signer).render(cohort.campaign, cohort.step.name, candidate)
         except RenderError:
@@ -130,67 +145,55 @@ class ReaderLink:
     def _leave_everything(self, ledger: SqlLedger, now: datetime) -> None:
         ledger.take_told([Told(self._step_id, self._contact_id, EventKind.UNSUBSCRIBE, now)], now)
 
-    def _change(self, ledger: SqlLedger, found: Standing, choice: Mapping[str, bool], now: datetime) -> None:
+    def _change(
+        self, ledger: SqlLedger, whose: _Whose, found: Standing, choice: Mapping[str, bool], now: datetime
+    ) -> None:
         """Make each of these topics wanted or not, as far as that is new."""
-        cohort, candidate = self._known(ledger)
-        contacts, attributes = ledger.contact_list(cohort.campaign), self._attributes_of(cohort)
+        campaign, attributes = whose.cohort.campaign, self._topics(whose)
         # What only a file said until now becomes their own word.
         known = ledger.left_since(found.address) if found.address else found.topics.keys()
-        left = [
-            name for name, is_wanted in choice.items() if not is_wanted and (found.topics[name] or name not in known)
-        ]
-        joined = [name for name, is_wanted in choice.items() if is_wanted and not found.topics[name]]
-        whose = (candidate.contact_id, found.address)
-        ledger.leave_topics(contacts, *whose, {name: attributes[name] for name in left}, now)
-        ledger.join_topics(ledger.contact_list(cohort.campaign), *whose, {name: attributes[name] for name in joined})
+        left = [name for name, is_in in choice.items() if not is_in and (found.topics[name] or name not in known)]
+        joined = [name for name, is_in in choice.items() if is_in and not found.topics[name]]
+        contact = (self._contact_id, found.address)
+        ledger.leave_topics(ledger.contact_list(campaign), *contact, {name: attributes[name] for name in left}, now)
+        ledger.join_topics(ledger.contact_list(campaign), *contact, {name: attributes[name] for name in joined})
         unsubscribed = Told(self._step_id, self._contact_id, EventKind.UNSUBSCRIBE, now)
         ledger.take_told([unsubscribed._replace(topic=name) for name in left], now)
-        if left or joined:
-            said = {"left": left, "joined": joined}
-            self._note(ledger, "topics", {word: names for word, names in said.items() if names}, now)
+        said = {word: names for word, names in (("left", left), ("joined", joined)) if names}
+        if said:
+            self._note(ledger, whose, "topics", said, now)
 
-    def _note(self, ledger: SqlLedger, action: str, said: Mapping[str, object], now: datetime) -> None:
-        cohort, candidate = self._known(ledger)
-        told = {"step": cohort.step.name, "contact": candidate.contact_id, **said}
-        ledger.note(action, cohort.campaign, told, now, "contact")
+    def _note(self, ledger: SqlLedger, whose: _Whose, action: str, said: Mapping[str, object], now: datetime) -> None:
+        told = {"step": whose.cohort.step.name, "contact": self._contact_id, **said}
+        ledger.note(action, whose.cohort.campaign, told, now, "contact")
 
-    def _standing(self, ledger: SqlLedger) -> Standing | None:
-        found = self._found(ledger)
-        if found is None:
-            return None
-        cohort, candidate = found
+    def _standing(self, ledger: SqlLedger, whose: _Whose) -> Standing:
+        cohort, candidate = whose
         address, content = candidate.address or "", cohort.version.content
         suppression = suppression_of(ledger.connection, EMAIL, address) if address else None
-        said = candidate.values.get(content.contacts.language or "")
-        topic, attributes = cohort.version.topic_of(cohort.step.name), self._attributes_of(cohort)
+        language = candidate.values.get(content.contacts.language or "")
+        topic, attributes = cohort.version.topic_of(cohort.step.name), self._topics(whose)
         contacts = ledger.contact_list(cohort.campaign)
-        out_of = ledger.topics_out_of(contacts, candidate.contact_id, address, attributes)
+        out_of = ledger.topics_out_of(contacts, self._contact_id, address, attributes)
         return Standing(
             sender=content.sender or "",
             address=address,
-            language=said if isinstance(said, str) else "",
+            language=language if isinstance(language, str) else "",
             has_left=suppression is not None,
             may_return=suppression is not None and suppression.reason == UNSUBSCRIBED,
             topics={name: name not in out_of for name in attributes},
             topic=None if topic is None else topic.name,
         )
 
-    def _attributes_of(self, cohort: Cohort) -> Attributes:
-        """The project's topics, behind the message's own, which the project may have no more."""
-        topic = cohort.version.topic_of(cohort.step.name)
-        own = {} if topic is None else {topic.name: self._attributes.get(topic.name, topic.attribute)}
+    def _topics(self, whose: _Whose) -> Attributes:
+        """The message's own topic first, which the project may have no more, and then the project's others."""
+        topic = whose.cohort.version.topic_of(whose.cohort.step.name)
+        own = {} if topic is None else {topic.name: topic.attribute}
         return {**own, **self._attributes}
 
-    def _known(self, ledger: SqlLedger) -> tuple[Cohort, Candidate]:
-        """As `_found`, where it was found before in the same transaction."""
-        found = self._found(ledger)
-        assert found is not None
-        return found
-
-    def _found(self, ledger: SqlLedger) -> tuple[Cohort, Candidate] | None:
-        """The step with its version, and the contact to whom it made an e-mail."""
+    def _whose(self, ledger: SqlLedger) -> _Whose | None:
         cohort = ledger.cohort_of(self._step_id)
         if cohort is None or cohort.step.verb != "email":
             return None
         candidate = ledger.candidate_of(cohort, self._contact_id)
-        return None if candidate is None else (cohort, candidate)
+        return None if candidate is None else _Whose(cohort, candidate)

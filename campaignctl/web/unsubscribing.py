@@ -91,12 +91,15 @@ def _standing_page(request: Request, service: Service, found: Standing, action: 
         return show(words.has_left.format(address=address), buttons=[Button("return", words.come_back)])
     boxes = _boxes(service.project.project, found, language)
     own = next((box for box in boxes if box.name == found.topic), None)
-    if own is not None and not own.is_ticked and action not in ("", "choose", "return"):
-        text = words.has_left_topic.format(topic=own.title, address=address)
-    elif action:
-        text = words.is_saved if action == "choose" else words.is_back.format(address=address)
-    else:
-        text = (words.which if boxes else words.question).format(address=address)
+    match action:
+        case "":
+            text = (words.which if boxes else words.question).format(address=address)
+        case "choose":
+            text = words.is_saved
+        case "return":
+            text = words.is_back.format(address=address)
+        case _:
+            text = words.has_left_topic.format(topic="" if own is None else own.title, address=address)
     if not boxes:
         return show(text, buttons=[Button("leave", words.leave)])
     buttons = [Button("leave-topic", words.leave_topic.format(topic=own.title))] if own and own.is_ticked else []
@@ -105,9 +108,9 @@ def _standing_page(request: Request, service: Service, found: Standing, action: 
 
 
 def _boxes(project: Project, found: Standing, language: str) -> list[Box]:
-    """The topics, the message's own first."""
+    """The topics, in the order in which they are found: the message's own is the first."""
     boxes = []
-    for name in sorted(found.topics, key=lambda each: each != found.topic):
+    for name in found.topics:
         topic = project.topics.get(name)
         title = name if topic is None else text_in(topic.title, language)
         description = "" if topic is None or topic.description is None else text_in(topic.description, language)

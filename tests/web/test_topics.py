@@ -239,6 +239,21 @@ def test_contacts_with_one_address_leave_a_topic_together(world: World) -> None:
     assert world.deliveries("letter") == {"sent": 2}
 
 
+def test_an_address_leaves_a_topic_in_every_list(world: World) -> None:
+    project = (world.folder / "campaignctl.yaml").read_text()
+    world.write("campaignctl.yaml", project.replace("lists: {", "lists: {friends: {key: id, email: mail}, "))
+    with_topics(world)
+    world.fast.import_list("friends", world.write("friends.csv", "id,mail,name\nf-1,ada@example.org,Ada\n"))
+    friends = SALE.replace("campaign: sale", "campaign: friendly").replace("list: customers", "list: friends")
+    world.publish(friends)
+    run(world, "2026-12-01 10:05")
+    with served(world) as client:
+        client.post(link_to(world, "ada@example.org", "first"), data=ONE_CLICK)
+    run(world, "2026-12-05 10:00")
+    assert world.deliveries("second", "friendly") == {"skipped": 1}
+    assert world.deliveries("letter", "friendly") == {"sent": 1}
+
+
 def test_a_contact_whose_attribute_says_false_gets_nothing_of_the_topic(world: World) -> None:
     with_topics(
         world,
