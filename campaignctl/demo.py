@@ -42,6 +42,7 @@ class FastTime:
             email=settings.email,
             phone=settings.phone,
             normal_address=normal_address,
+            topics=self.project.project.topic_attributes,
             now=self.clock.now(),
         )
 

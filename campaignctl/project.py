@@ -35,6 +35,7 @@ from campaignctl.campaign.source import Plain, Source, Value, read_source
 from campaignctl.diagnostics import Problem
 from campaignctl.errors import UsageError
 from campaignctl.provider_settings import Providers
+from campaignctl.topic_settings import Topic
 
 PROJECT_FILE = "campaignctl.yaml"
 
@@ -215,6 +216,7 @@ class Project(Model):
         Approval.model_construct(required=False), description="Whether somebody else has to agree."
     )
     lists: dict[Name, ListSettings] = Field({}, description="The lists of contacts.")
+    topics: dict[Name, Topic] = Field({}, description="Kinds of messages that contacts may leave one by one.")
     segments: dict[Name, NamedCondition] = Field({}, description="Named conditions.")
     segment: NamedCondition | None = Field(None, description="The project's own, added to every starter and send.")
     channels: Channels = Field(
@@ -236,6 +238,11 @@ class Project(Model):
         """Messages of two campaigns to one contact are near within the frequency cap's time, or a day without one."""
         cap = self.send.frequency_cap
         return timedelta(days=1) if cap is None else cap.per
+
+    @property
+    def topic_attributes(self) -> dict[str, str]:
+        """The attribute of each topic."""
+        return {name: topic.attribute_of(name) for name, topic in self.topics.items()}
 
     def without_approval(self) -> Project:
         """The same project, which asks nobody: for trials that nobody else sees."""

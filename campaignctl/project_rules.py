@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
+from campaignctl.campaign.attribute import ATTRIBUTE_NAME
 from campaignctl.campaign.condition import Condition, SegmentCondition
 from campaignctl.campaign.model import Campaign, SegmentStarter
 from campaignctl.campaign.rules.references import cycle_through, with_paths
@@ -218,6 +219,33 @@ def contacts_can_leave_at_once(file: ProjectFile) -> Iterator[Problem]:
     yield replace(told, severity=_WARNING)
 
 
+def topics_can_be_kept(file: ProjectFile) -> Iterator[Problem]:
+    """C433: what contacts say of a topic has an attribute of its own, in every list."""
+    lists = file.project.lists.items()
+    roles = ("key", "email", "phone", "timezone", "language")
+    taken = {
+        str(getattr(settings, role)).lower(): f"the {role} of the list `{name}`"
+        for name, settings in lists
+        for role in roles
+        if getattr(settings, role) is not None
+    }
+    for name, attribute in file.project.topic_attributes.items():
+        place: Path = (
+            ("topics", name, "attribute") if file.is_written(("topics", name, "attribute")) else ("topics", name)
+        )
+        what = taken.get(attribute.lower())
+        if what is not None:
+            yield file.problem(
+                "C433", place, f"`{attribute}`, which would keep who wants `{name}`, is {what} already",
+                "name another one with `attribute:`",
+            )  # fmt: skip
+        elif not ATTRIBUTE_NAME.fullmatch(attribute):
+            yield file.problem(
+                "C433", place, f"`{attribute}` is too long for an attribute", "name a shorter one with `attribute:`"
+            )
+        taken[attribute.lower()] = f"that of the topic `{name}`"
+
+
 def _written(file: ProjectFile, path: Path) -> str:
     """What the file itself has at *path*, before the environment is read; nothing where it has no text there."""
     value: Value = file.source.value
@@ -245,4 +273,5 @@ PROJECT_RULES: Final[Sequence[ProjectRule]] = (
     signatures_can_be_made,
     secrets_come_from_outside,
     providers_can_be_heard,
+    topics_can_be_kept,
 )

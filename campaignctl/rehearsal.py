@@ -32,6 +32,7 @@ from campaignctl.ports import Candidate, LiveCampaign
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.lists import KEY_COLUMN, contact_by_key, contact_values, known_list
 from campaignctl.store.members import audience_of
+from campaignctl.store.reasons import reason_to_skip
 
 _NAME_ONE: Final = "name a contact with `--contact`"
 
@@ -126,6 +127,13 @@ def previewed(
     _refuse_another_verb(version, step, EmailStep, "e-mail step")
     candidate = _candidate(ledger, version, contact_key, now, version.content.contacts.email, address)
     return _trial_messages(ledger, version).render(_trial(version, seed, now), step, candidate)
+
+
+def would_be_skipped(ledger: SqlLedger, version: Version, step: str, contact_key: str, now: datetime) -> str:
+    """Why the e-mail of *step* would not be sent to one contact now; empty where it would."""
+    contacts = known_list(ledger.connection, version.campaign.list_name)
+    row = contact_by_key(ledger.connection, contacts, contact_key)
+    return "" if row is None else reason_to_skip(ledger.connection, version, contacts, step, row.id, now)
 
 
 def previewed_text(

@@ -11,7 +11,7 @@ from campaignctl.campaign.steps.effects import Deliver
 from campaignctl.campaign.steps.gate import GateStep
 from campaignctl.campaign.steps.split import EngagementSplit, SegmentSplit, SplitStep
 from campaignctl.campaign.steps.union import RunnableStep
-from campaignctl.campaign.version import Version
+from campaignctl.campaign.version import StepTopic, Version
 from campaignctl.campaign.when import wall_text
 from campaignctl.campaign.wording import told, why_not
 from campaignctl.errors import RefusedError
@@ -20,6 +20,7 @@ from campaignctl.flow.tree import Stop, Turn, stops
 from campaignctl.ports import FOR_GATE, LiveCampaign, LiveGate, LiveStep
 from campaignctl.store.ledger import SqlLedger
 from campaignctl.store.lists import contact_by_key, contact_values
+from campaignctl.store.reasons import NOT_IN_TOPIC
 from campaignctl.store.suppressions import EMAIL, Suppression, suppression_of
 from campaignctl.store.tracing import (
     Membership,
@@ -91,6 +92,7 @@ def trace(ledger: SqlLedger, name: str, key: str, now: datetime) -> Trace:
         events_of(ledger.connection, campaign, row.id),
         suppression_of(ledger.connection, EMAIL, str(address)) if address else None,
         {gate.step_id: gate for gate in ledger.gates_of(campaign)},
+        ledger.left_since(str(address)) if address else {},
     )
     explanation = _joining(campaign, member, is_by_request=version.starts_by_request)
     if version.starts_by_request:
@@ -136,6 +138,7 @@ class _Teller:
     events: Mapping[int, Sequence[TracedEvent]]
     suppression: Suppression | None
     gates: Mapping[int, LiveGate]
+    left_topics: Mapping[str, datetime]
 
     def step(self, step: LiveStep, stop: Stop) -> TracedStep:
         delivery = self.deliveries.get(step.id)
@@ -219,6 +222,10 @@ class _Teller:
                     # In what form the number is suppressed depends on the project, as it was then.
                     return f"not sent on {at}, because the number was suppressed ({delivery.reason})"
                 return f"not sent on {at}, because the address is suppressed{self._since()}"
+            case DeliveryState.SKIPPED if delivery.reason == NOT_IN_TOPIC:
+                topic = self.version.topic_of(step.name)
+                named = "" if topic is None else f" `{topic.name}`"
+                return f"not sent on {at}, because the contact does not want the topic{named}{self._left_since(topic)}"
             case DeliveryState.DEFERRED if delivery.next_attempt_at is not None:
                 again = self._wall(delivery.next_attempt_at)
                 return f"refused for now{said}; tried again on {again}"
@@ -233,6 +240,10 @@ class _Teller:
 
     def _wall(self, at: datetime) -> str:
         return wall_text(at.replace(microsecond=0), self.version.zone)
+
+    def _left_since(self, topic: StepTopic | None) -> str:
+        left_at = None if topic is None else self.left_topics.get(topic.name)
+        return "" if left_at is None else f", left by themselves on {self._wall(left_at)}"
 
     def _since(self) -> str:
         if self.suppression is None:

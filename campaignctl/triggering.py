@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
@@ -28,13 +28,15 @@ class Request:
     What asks to start a campaign.
 
     `pieces` are the body, as NDJSON, and may be read once. `key` is what the
-    asker calls this request, so that asking again is harmless.
+    asker calls this request, so that asking again is harmless. `topics` are the
+    project's, each with its attribute: a request brings nobody back into one.
     """
 
     campaign: str
     pieces: Iterable[bytes]
     actor: str
     key: str | None = None
+    topics: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def trigger(store: SqlStore, request: Request, now: Callable[[], datetime]) -> S
             _refuse(campaign, version, now())
         known = list_named(ledger.connection, version.campaign.list_name)
     settings = version.content.contacts
-    wanted = Wanted(version.campaign.list_name, settings.key, settings.email, settings.phone, normal_address)
+    roles = (settings.key, settings.email, settings.phone)
+    wanted = Wanted(version.campaign.list_name, *roles, normal_address, topics=request.topics)
     with with_staging(store.database) as pinned, without_collector():
         with pinned.reading() as connection:
             SqlLedger(connection).prepare_for_data()

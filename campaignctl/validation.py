@@ -10,7 +10,7 @@ from typing import Final
 from campaignctl.campaign.attribute import AttributeType
 from campaignctl.campaign.load import CampaignFile, load_campaign
 from campaignctl.campaign.model import Campaign
-from campaignctl.campaign.rules import gates, references, times, tree
+from campaignctl.campaign.rules import gates, references, times, topics, tree
 from campaignctl.campaign.rules.known import Known, Rule
 from campaignctl.diagnostics import Problem, by_place
 from campaignctl.files import ProjectFiles
@@ -29,6 +29,9 @@ RULES: Final[Sequence[Rule]] = (
     references.conditions_fit,
     references.endpoints_are_known,
     gates.gates_can_be_asked,
+    topics.topics_are_known,
+    topics.topics_can_be_asked,
+    topics.nobody_is_brought_back,
     references.exports_go_somewhere,
     references.files_exist,
     references.messages_are_whole,

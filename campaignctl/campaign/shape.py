@@ -53,7 +53,7 @@ def _problem(source: Source, model: type[Model], details: ErrorDetails) -> Probl
         said.message,
         said.hint,
         file=source.name,
-        span=source.span(path, at_key=said.at_key),
+        span=source.span(path, at_key=said.at_key or details["loc"][-1:] == ("[key]",)),
         step=_step_at(source.value, path),
     )
 

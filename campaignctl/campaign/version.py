@@ -7,13 +7,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
 from campaignctl.campaign.condition import AllCondition, Condition, NamedCondition
-from campaignctl.campaign.fields import Model, Name, Text
+from campaignctl.campaign.fields import AttributeName, Model, Name, Text
 from campaignctl.campaign.model import ApiStarter, Campaign, SegmentStarter, ZoneName
 from campaignctl.campaign.steps.email import Email, EmailStep
 from campaignctl.campaign.steps.union import VERBS, every_step, gate_of
@@ -30,11 +30,19 @@ class VersionContent(Model):
     timezone: ZoneName
     contacts: ListSettings
     segments: dict[Name, NamedCondition] = Field({})
+    topics: dict[Name, AttributeName] = Field({})
     project_segment: NamedCondition | None = None
     sender: Text | None = None
     postal_address: Text | None = None
     public_url: Text | None = None
     occurrence: Text | None = None
+
+
+class StepTopic(NamedTuple):
+    """The topic of a step's message, and the attribute that says whether a contact wants it."""
+
+    name: str
+    attribute: str
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,12 @@ class Version:
         """Whether members have values beside their contacts': what a request brought, or what a gate answered."""
         return self.starts_by_request or any(map(gate_of, every_step(self.campaign.steps)))
 
+    def topic_of(self, step: str) -> StepTopic | None:
+        """The topic of a step's message, as the project declared it; None where it has none."""
+        found = next((each for each in every_step(self.campaign.steps) if each.id == step), None)
+        name = found.email.topic if isinstance(found, EmailStep) else None
+        return StepTopic(name, self.content.topics[name]) if name in self.content.topics else None
+
     def stored(self) -> str:
         """The content as canonical JSON."""
         return self.content.model_dump_json(by_alias=True, exclude_unset=True)
@@ -107,6 +121,7 @@ def version_of(campaign: Campaign, project: Project, files: Mapping[str, bytes])
         "timezone": campaign.timezone or project.timezone or "UTC",
         "contacts": project.lists[campaign.list_name],
         "segments": project.segments,
+        "topics": _topics_named_by(campaign, project),
         "project_segment": project.segment,
         "sender": project.sender,
         "postal_address": project.postal_address,
@@ -114,6 +129,12 @@ def version_of(campaign: Campaign, project: Project, files: Mapping[str, bytes])
     }
     given = {key: value for key, value in said.items() if value}
     return Version(VersionContent.model_construct(set(given), **given), files)
+
+
+def _topics_named_by(campaign: Campaign, project: Project) -> dict[str, str]:
+    """Of the project's topics, those of the campaign's messages: another one changes nothing in the version."""
+    named = {step.email.topic for step in every_step(campaign.steps) if isinstance(step, EmailStep)}
+    return {name: attribute for name, attribute in project.topic_attributes.items() if name in named}
 
 
 def fingerprint_of(stored: str, digests: Mapping[str, str]) -> str:

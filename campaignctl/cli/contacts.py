@@ -23,7 +23,7 @@ from campaignctl.cli.options import (
     opened_project,
 )
 from campaignctl.cli.screen import say
-from campaignctl.cli.show import document, table
+from campaignctl.cli.show import document, table, utc_text
 from campaignctl.clock import SystemClock
 from campaignctl.contacts.exporting import ExportFormat, export_contacts
 from campaignctl.contacts.importing import ImportReport, RowsRejectedError, import_contacts
@@ -57,6 +57,9 @@ def import_command(
         list[str] | None, typer.Option("--type", metavar="ATTRIBUTE=TYPE", help="The type of a new attribute.")
     ] = None,
     is_strict: Annotated[bool, typer.Option("--strict", help="Import all rows or none.")] = False,
+    opts_in: Annotated[
+        bool, typer.Option("--opt-in", help="Bring contacts back into topics that they left: they agreed anew.")
+    ] = False,
     rejected: Annotated[
         Path | None, typer.Option("--rejected", metavar="FILE", help="Write all rejected rows there, as CSV.")
     ] = None,
@@ -72,6 +75,9 @@ def import_command(
 
     Rows that cannot be taken are left out and reported with line and reason,
     and the exit code is 0. With --strict they make it 1, and nothing is imported.
+
+    Who left a topic on the page to unsubscribe on stays out of it, whatever the
+    file says; --opt-in believes the file instead.
 
     Example: campaignctl contacts import customers contacts.csv
     """
@@ -100,6 +106,8 @@ def import_command(
                 phone=settings.phone,
                 normal_address=normal_address,
                 types=known_types,
+                topics=opened.project.topic_attributes,
+                opts_in=opts_in,
                 now=clock.now(),
                 progress=progress,
                 on_rejected=on_rejected,
@@ -166,6 +174,10 @@ def _show(report: ImportReport, list_name: str) -> None:
         say(f"the column `{header}` is the attribute `{name}`")
     if report.shared_addresses:
         say(f"{report.shared_addresses} addresses belong to several contacts: each of these gets each message")
+    if report.stayed_out:
+        say(f"not believed, because the contact has left the topic: {report.stayed_out} (`--opt-in` believes the file)")
+    if report.opted_in:
+        say(f"back in a topic that they had left: {report.opted_in}")
     _show_rejected(report)
 
 
@@ -216,7 +228,11 @@ def show_command(
         if contacts is None or row is None:
             raise RefusedError("P111", f"the list `{list_name}` has no contact `{key}`", "check its key")
         values = contact_values(contacts, row)
+        address = values.get(opened.project.lists[list_name].email or "") if list_name in opened.project.lists else None
+        left = ledger.left_since(str(address)) if address else {}
     if format_ is Format.JSON:
-        document(list=list_name, contact=key, attributes=values)
+        document(list=list_name, contact=key, attributes=values, left_topics=left)
     else:
         table(["attribute", "value"], list(values.items()))
+        for topic, since in left.items():
+            print(f"Left the topic `{topic}` themselves on {utc_text(since)}.")

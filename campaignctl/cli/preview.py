@@ -32,7 +32,7 @@ from campaignctl.message.metering import TemplateSyntaxProblem
 from campaignctl.message.sandbox import RenderError
 from campaignctl.message.text import RenderedText
 from campaignctl.publishing import frozen
-from campaignctl.rehearsal import is_text, previewed, previewed_text
+from campaignctl.rehearsal import is_text, previewed, previewed_text, would_be_skipped
 from campaignctl.wiring import opened_store, store_path
 
 app = command_app()
@@ -65,6 +65,9 @@ def preview_command(
                 _show_text(previewed_text(ledger, version, step, contact, rules, clock.now()), step, contact, format_)
                 return
             message = previewed(ledger, version, step, contact, clock.now())
+            why_not = would_be_skipped(ledger, version, step, contact, clock.now())
+    if why_not:
+        say(f"As things are, `{contact}` would not be sent it: {why_not}.")
     if out is not None:
         _written(out, message)
     parsed = message_from_bytes(message.content, policy=policy.default)

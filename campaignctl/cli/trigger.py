@@ -56,7 +56,8 @@ def trigger_command(
         ask(f"Start `{name}` with the contacts of {file}?", to="start it")
     with opened_store(store_path(opened, store), clock) as the_store, _opened(file) as stream:
         try:
-            done = trigger(the_store, Request(name, _pieces(stream), actor()), clock.now)
+            request = Request(name, _pieces(stream), actor(), topics=opened.project.topic_attributes)
+            done = trigger(the_store, request, clock.now)
         except RowsRefusedError as failure:
             if format_ is Format.JSON:
                 document(ok=False, rejected=[as_json(row) for row in failure.rows], rejected_count=failure.count)

@@ -28,6 +28,7 @@ from campaignctl.contacts.staging import (
     shared_addresses,
     with_staging,
 )
+from campaignctl.contacts.topic_choices import TopicChanges, keep_choices
 from campaignctl.errors import RefusedError, WorkFailedError
 from campaignctl.store.database import Database
 from campaignctl.store.instants import stored
@@ -50,6 +51,8 @@ class Wanted:
 
     `normal_address` gives an e-mail address in the form that is kept, or None
     where it is none. `types` holds for attributes that the list does not have.
+    `topics` are the project's, each with its attribute: with *opts_in* the file
+    brings contacts back that left one themselves, because they agreed anew.
     """
 
     list_name: str
@@ -58,6 +61,8 @@ class Wanted:
     phone: str | None
     normal_address: Callable[[str], str | None]
     types: Mapping[str, AttributeType] = field(default_factory=dict)
+    topics: Mapping[str, str] = field(default_factory=dict)
+    opts_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,9 @@ class ImportReport:
 
     `rejected` holds the first rejected rows, in order. `shared_addresses` counts
     the e-mail addresses that several contacts of the list have in common: each
-    of those contacts gets each message.
+    of those contacts gets each message. `stayed_out` counts cells that say yes
+    of a topic which their contacts have left, and that were not believed;
+    `opted_in` those that were.
     """
 
     read: int
@@ -82,6 +89,8 @@ class ImportReport:
     renamed_headers: Mapping[str, str]
     shared_addresses: int
     seconds: float
+    stayed_out: int = 0
+    opted_in: int = 0
 
 
 class RowsRejectedError(WorkFailedError):
@@ -107,6 +116,8 @@ def import_contacts(
     normal_address: Callable[[str], str | None],
     now: datetime,
     types: Mapping[str, AttributeType] | None = None,
+    topics: Mapping[str, str] | None = None,
+    opts_in: bool = False,
     progress: Callable[[int], None] = lambda _done: None,
     on_rejected: Callable[[RejectedRow], None] = lambda _row: None,
     is_strict: bool = False,
@@ -128,7 +139,7 @@ def import_contacts(
         RefusedError: it does not go with the list as it is.
     """
     started = time.perf_counter()
-    wanted = Wanted(list_name, key, email, phone, normal_address, types or {})
+    wanted = Wanted(list_name, key, email, phone, normal_address, types or {}, topics or {}, opts_in)
     with with_staging(database) as pinned, without_collector():
         with pinned.reading() as connection:
             known = list_named(connection, list_name)
@@ -177,8 +188,10 @@ class Intake:
             check_key(known, wanted.key)
         spelled = [] if known is None else [attribute.name for attribute in known.attributes.values()]
         roles = [name for name in (wanted.key, wanted.email, wanted.phone) if name]
-        self._names = HeaderNames([*roles, *wanted.types, *spelled])
+        self._names = HeaderNames([*roles, *wanted.types, *spelled, *wanted.topics.values()])
         self._types = {name.lower(): kind for name, kind in wanted.types.items()}
+        self._of_topics = {name.lower() for name in wanted.topics.values()}
+        self.topic_changes = TopicChanges()
         self.columns: list[FileColumn] = []
         self.rejections = rejections
         self.read = 0
@@ -238,6 +251,8 @@ class Intake:
             kind: AttributeType | None = AttributeType.TEXT
         else:
             kind = kept.type if kept is not None else said
+            if kind is None and lower in self._of_topics:
+                kind = AttributeType.BOOLEAN
         if kind is not None and said not in (None, kind):
             raise RefusedError(
                 "S204",
@@ -286,6 +301,8 @@ class Intake:
             renamed_headers=dict(self._names.renamed),
             shared_addresses=shared,
             seconds=round(seconds, 3),
+            stayed_out=self.topic_changes.stayed_out,
+            opted_in=self.topic_changes.opted_in,
         )
 
     def refusal(self, seconds: float) -> ImportReport:
@@ -312,6 +329,9 @@ def carry_over(
         if column.is_widened:
             _check_widening(connection, contact_list, column.name, f"c{place}")
             contact_list = widen_to_number(connection, contact_list, column.name)
+    intake.topic_changes = keep_choices(
+        connection, contact_list, intake.columns, wanted.topics, wanted.email, opts_in=wanted.opts_in
+    )
     return contact_list, _merged(connection, intake, contact_list)
 
 
@@ -369,4 +389,6 @@ def _record(connection: Connection, intake: Intake, merged: Merged, wanted: Want
         "changed": merged.changed,
         "rejected": intake.rejections.count,
     }
+    if intake.topic_changes.opted_in:
+        detail["opted_in"] = intake.topic_changes.opted_in
     connection.execute(insert(journal).values(at=stored(now), actor=actor, action="import", detail=json.dumps(detail)))

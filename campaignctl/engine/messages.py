@@ -78,7 +78,7 @@ def counted_links(version: Version) -> Iterator[tuple[str, Mapping[int, str]]]:
 
 def surroundings_of(version: Version, step: str) -> Surroundings:
     """What is the same in every copy of a step's message."""
-    content = version.content
+    content, topic = version.content, version.topic_of(step)
     return Surroundings(
         campaign=version.name,
         title=content.campaign.title or content.campaign.campaign,
@@ -87,6 +87,7 @@ def surroundings_of(version: Version, step: str) -> Surroundings:
         project=content.project,
         postal_address=content.postal_address or "",
         public_url=content.public_url or "",
+        topic="" if topic is None else topic.name,
     )
 
 

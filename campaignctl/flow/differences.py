@@ -60,6 +60,8 @@ def _of_project(live: Version, file: Version) -> Iterator[Change]:
         yield from _changed(None, ChangeKind.CONTENT, field, getattr(before, field), getattr(after, field))
     yield from _changed_part(None, ChangeKind.STRUCTURE, "project_segment", before, after)
     yield from _changed_part(None, ChangeKind.STRUCTURE, "contacts", before, after)
+    for name in dict.fromkeys([*before.topics, *after.topics]):
+        yield from _changed(None, ChangeKind.CONTENT, f"topics.{name}", before.topics.get(name), after.topics.get(name))
     for name in dict.fromkeys([*before.segments, *after.segments]):
         if before.segments.get(name) != after.segments.get(name):
             yield Change(

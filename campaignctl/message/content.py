@@ -58,6 +58,7 @@ class Surroundings:
     project: str
     postal_address: str = ""
     public_url: str = ""
+    topic: str = ""
 
 
 @dataclass(frozen=True)

@@ -93,9 +93,7 @@ class EmailTemplate:
         self._from = f"From: {mailbox_text(self._sender)}\r\n"
         if self._reply_to is not None:
             self._from += f"Reply-To: {mailbox_text(self._reply_to)}\r\n"
-        # RFC 2919, section 2: the identifier is below a domain of the sender's own.
-        domain = self._sender.address.rpartition("@")[2]
-        self._from += f"List-Id: <{surroundings.list_name}.{surroundings.project}.{domain}>\r\nTo: "
+        self._from += f"List-Id: <{list_id(surroundings, self._domain)}>\r\nTo: "
         self._fixed_lines = self._from.count("\r\n") - self._from.count("\r\n ") + 6 + len(self._headers)
 
     def proof(self, types: Types) -> Proof | None:
@@ -219,6 +217,15 @@ class _Names:
             made |= {name: contact_names(self._known[name]) for name in ("contact", "data", "gate")}
             self._made = made
         return self._made
+
+
+def list_id(surroundings: Surroundings, domain: str) -> str:
+    """
+    What names the list of a message: its topic's, for that is what one click leaves.
+
+    RFC 2919, section 2: it is below a domain of the sender's own.
+    """
+    return ".".join(filter(None, (surroundings.topic, surroundings.list_name, surroundings.project, domain)))
 
 
 def constant_names(surroundings: Surroundings) -> dict[str, Any]:

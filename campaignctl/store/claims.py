@@ -349,7 +349,7 @@ def _alike(finished: Sequence[Finished]) -> dict[tuple[int, int, datetime, Resul
 def _facts_of(cohort: Cohort, contacts: ContactList, now: datetime, these: ColumnElement[bool]) -> Select[Any]:
     verb = cohort.step.verb
     address = address_of(cohort.version, contacts, verb)
-    reasons = reasons_to_skip(cohort.version, contacts, now, verb)
+    reasons = reasons_to_skip(cohort.version, contacts, now, verb, cohort.version.topic_of(cohort.step.name))
     facts = (
         select(
             deliveries.c.contact_id,

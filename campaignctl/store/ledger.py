@@ -19,6 +19,7 @@ from campaignctl.store.keys import KeyStatements
 from campaignctl.store.series import SeriesStatements
 from campaignctl.store.tables import daemons
 from campaignctl.store.told import ToldStatements
+from campaignctl.store.topics import TopicStatements
 from campaignctl.store.triggers import TriggerStatements
 from campaignctl.store.uncertain import UncertainStatements
 
@@ -29,6 +30,7 @@ class SqlLedger(
     EventStatements,
     HitStatements,
     ToldStatements,
+    TopicStatements,
     UncertainStatements,
     KeyStatements,
     ApprovalStatements,

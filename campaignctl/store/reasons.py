@@ -5,15 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, literal, not_, or_
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, not_, or_, select
 from sqlalchemy.sql import FromClause
 
-from campaignctl.campaign.version import Version
+from campaignctl.campaign.version import StepTopic, Version
 from campaignctl.store.conditions import matches
 from campaignctl.store.lists import ContactList
 from campaignctl.store.members import circumstances
 from campaignctl.store.suppressions import EMAIL
 from campaignctl.store.tables import suppressions
+from campaignctl.store.topics import is_out_of
+
+NOT_IN_TOPIC: Final = "not_in_topic"  # the contact does not want messages of the step's topic
 
 Reason = tuple[ColumnElement[bool], str]
 
@@ -54,9 +57,11 @@ def suppressed_for(table: FromClause) -> list[Reason]:
     return [(table.c.reason == "unsubscribed", "unsubscribed"), (table.c.reason.is_not(None), "suppressed")]
 
 
-def reasons_to_skip(version: Version, contacts: ContactList, now: datetime, verb: str = "email") -> list[Reason]:
+def reasons_to_skip(
+    version: Version, contacts: ContactList, now: datetime, verb: str = "email", topic: StepTopic | None = None
+) -> list[Reason]:
     """
-    Every reason not to write to a contact, the first that holds first; nothing of how often is asked here.
+    Every reason not to send a message of *topic* to a contact, the first that holds first; not how often they got some.
 
     Nor, of phone numbers, whether they are suppressed: a list has them in any
     form. A request is about a contact, and goes to no address.
@@ -65,6 +70,22 @@ def reasons_to_skip(version: Version, contacts: ContactList, now: datetime, verb
     found: list[Reason] = [] if verb in WITHOUT_ADDRESS else [has_no_address(version, contacts, verb)]
     if verb in LOOKED_UP:
         found += suppressed_for(suppressions)
+    if topic is not None:
+        found.append((is_out_of(topic, contacts, address_of(version, contacts, verb)), NOT_IN_TOPIC))
     if own is not None:
         found.append((not_(matches(own, contacts, circumstances(version, now))), "not_in_project_segment"))
+    return found
+
+
+def reason_to_skip(
+    connection: Connection, version: Version, contacts: ContactList, step: str, contact_id: int, now: datetime
+) -> str:
+    """Why one contact would not be sent the e-mail of *step* now; empty where nothing speaks against it."""
+    reasons = reasons_to_skip(version, contacts, now, topic=version.topic_of(step))
+    found: str = connection.scalars(
+        select(case(*reasons, else_=""))
+        .select_from(contacts.table)
+        .outerjoin(suppressions, is_suppressed(address_of(version, contacts)))
+        .where(contacts.table.c.id == contact_id)
+    ).one()
     return found

@@ -397,3 +397,15 @@ message_ids = Table(
     Index("message_ids_by_id", "message_id"),
     sqlite_with_rowid=False,
 )
+
+# --- topics: what contacts left themselves, by address, whatever a list says of it since ---
+
+left_topics = Table(
+    "left_topics",
+    metadata,
+    Column("topic", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    PrimaryKeyConstraint("topic", "address"),
+    sqlite_with_rowid=False,
+)

@@ -24,7 +24,8 @@ class Told(NamedTuple):
 
     `kind` is None where the message arrived, and nothing more is known; `at`
     is None where nobody says when. `phone` is the number that a text message
-    went to, in its international form: a list has it in any.
+    went to, in its international form: a list has it in any. Whoever left a
+    `topic` wants the others.
     """
 
     step_id: int
@@ -35,6 +36,7 @@ class Told(NamedTuple):
     is_machine: bool = False
     is_hard: bool = False
     phone: str = ""
+    topic: str = ""
 
     @property
     def delivery(self) -> tuple[int, int]:
@@ -44,7 +46,7 @@ class Told(NamedTuple):
     def suppresses_for(self) -> str | None:
         """Why the address must not be written to any more; None where it may."""
         match self.kind:
-            case EventKind.UNSUBSCRIBE:
+            case EventKind.UNSUBSCRIBE if not self.topic:
                 return "unsubscribed"
             case EventKind.COMPLAINT:
                 return "complaint"
@@ -133,6 +135,16 @@ class ToldStatements(UncertainStatements):
         return bool(address) and suppress(self.connection, EMAIL, str(address), reason, now)
 
 
+def topic_url(topic: str) -> str:
+    """
+    What stands in the place of a link where somebody left a topic.
+
+    >>> topic_url("offers")
+    'topic:offers'
+    """
+    return f"topic:{topic}"
+
+
 def _row(each: Told, found: _Found) -> dict[str, object]:
     return {
         "step_id": each.step_id,
@@ -140,6 +152,6 @@ def _row(each: Told, found: _Found) -> dict[str, object]:
         "kind": each.kind,
         # It must not depend on when we hear of it, or hearing it twice would make two events.
         "at": found[each.delivery].made_at if each.at is None else stored(each.at),
-        "url": each.url,
+        "url": topic_url(each.topic) if each.topic else each.url,
         "is_machine": each.is_machine,
     }

@@ -15,7 +15,7 @@ from campaignctl.diagnostics import Problem, Severity, did_you_mean, has_errors
 from campaignctl.errors import CampaignctlError, RefusedError
 from campaignctl.files import FileTrouble, ProjectFiles
 from campaignctl.message.sandbox import RenderError
-from campaignctl.project import ProjectFile
+from campaignctl.project import Project, ProjectFile
 from campaignctl.proposing import next_occurrence, refuse_without_request
 from campaignctl.publishing import frozen
 from campaignctl.rehearsal import audience
@@ -94,7 +94,7 @@ def run_file(
         result.problems = checked.problems
         return result
     version = frozen(checked.file, project.project, checked.files)
-    result.problems = list(_unknown_steps(loaded, version))
+    result.problems = [*_unknown_steps(loaded, version), *_unknown_topics(loaded, project.project)]
     if result.problems:
         return result
     for number, scenario in enumerate(loaded.file.scenarios):
@@ -103,6 +103,16 @@ def run_file(
             result.scenarios.append(ScenarioResult(name, scenario.name, played.problems()))
             show(result.scenarios[-1])
     return result
+
+
+def _unknown_topics(loaded: Scenarios, project: Project) -> Iterator[Problem]:
+    """Topics that a scenario names have to be some of the project."""
+    for number, scenario in enumerate(loaded.file.scenarios):
+        for place, happening in enumerate(scenario.happens):
+            if happening.left is not None and happening.left not in project.topics:
+                hint = did_you_mean(happening.left, project.topics, "declare it below `topics:` in campaignctl.yaml")
+                path: Place = ("scenarios", number, "happens", place, "left")
+                yield loaded.problem("C430", path, f"the project has no topic `{happening.left}`", hint)
 
 
 def _unknown_steps(loaded: Scenarios, version: Version) -> Iterator[Problem]:
@@ -219,6 +229,8 @@ class _Play:
                     "url": happening.url or "",
                 }
                 stage.bring_events(campaign, what, step, happening.contacts, **more)
+            elif happening.left is not None:
+                stage.leave_topic(self.version, happening.left, happening.contacts)
             elif happening.import_ is not None:
                 self._import(stage, happening.import_)
             elif happening.gate is not None:

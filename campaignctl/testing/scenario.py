@@ -34,7 +34,7 @@ def _contacts_tag(value: Any) -> str:
 Contacts = Annotated[Annotated[Text, Tag("<file>")] | Annotated[Rows, Tag("<rows>")], Discriminator(_contacts_tag)]
 
 EVENTS = ("opened", "clicked", "bounced", "complained", "unsubscribed")
-_DEEDS = (*EVENTS, "import", "suppress", "gate", "run", "publish")
+_DEEDS = (*EVENTS, "left", "import", "suppress", "gate", "run", "publish")
 
 
 class Happening(Model):
@@ -50,6 +50,7 @@ class Happening(Model):
     unsubscribed: Name | None = Field(
         None, description="The step by whose message contacts unsubscribe.", examples=["invitation"]
     )
+    left: Name | None = Field(None, description="The topic that contacts leave by themselves.", examples=["offers"])
     contacts: list[Text] = Field([], description="The keys of the contacts that do it.", examples=[["c-1", "c-2"]])
     url: Text | None = Field(None, description="The link that is followed.", examples=["https://shop.example/sale"])
     machine: Flag = Field(False, description="Whether a machine does it.")
@@ -75,7 +76,7 @@ class Happening(Model):
         if len(done) != 1:
             what = f"{listed(done, 'and')} happen at once" if done else "nothing happens"
             complain(what, f"write one of {listed(_DEEDS)}", "C112", at=done[1] if done else "at")
-        if done[0] in EVENTS and not self.contacts:
+        if done[0] in (*EVENTS, "left") and not self.contacts:
             complain("nobody does it", "add `contacts: [KEY, …]`", "C111", at=done[0])
         if (extra := [word for word in ("reject", "properties") if getattr(self, word)]) and self.gate is None:
             complain(f"`{extra[0]}` is for `gate`", "add `gate: STEP`", "C112", at=extra[0])

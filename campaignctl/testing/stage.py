@@ -24,6 +24,7 @@ from campaignctl.contacts.source import Source
 from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.rules import SendingRules, sms_rules
 from campaignctl.engine.tick import Engine
+from campaignctl.errors import RefusedError
 from campaignctl.gating import known_gate
 from campaignctl.message.address import normal_address
 from campaignctl.message.gate_values import assumed_values
@@ -37,7 +38,7 @@ from campaignctl.store.database import open_sqlite
 from campaignctl.store.events import EventKind
 from campaignctl.store.instants import instant
 from campaignctl.store.ledger import SqlStore
-from campaignctl.store.lists import KEY_COLUMN, known_list
+from campaignctl.store.lists import KEY_COLUMN, contact_by_key, contact_values, known_list
 from campaignctl.store.spill import SpillFile
 from campaignctl.store.suppressions import EMAIL, suppress
 from campaignctl.store.tables import deliveries
@@ -111,6 +112,7 @@ class Stage:
             email=settings.email,
             phone=settings.phone,
             normal_address=normal_address,
+            topics=self.project.topic_attributes,
             now=self.clock.now(),
             is_strict=True,
             actor=_ACTOR,
@@ -129,6 +131,24 @@ class Stage:
         with self.store.writing() as ledger:
             for address in addresses:
                 suppress(ledger.connection, EMAIL, address, "unsubscribed", self.clock.now())
+
+    def leave_topic(self, version: Version, topic: str, keys: Iterable[str]) -> None:
+        """
+        Contacts leave a topic on the page to unsubscribe on.
+
+        Raises:
+            RefusedError: there is no such contact.
+        """
+        list_name, email = version.campaign.list_name, version.content.contacts.email
+        attributes = {topic: self.project.topic_attributes[topic]}
+        with self.store.writing() as ledger:
+            for key in keys:
+                contacts = known_list(ledger.connection, list_name)
+                row = contact_by_key(ledger.connection, contacts, key)
+                if row is None:
+                    raise RefusedError("P111", f"the list `{list_name}` has no contact `{key}`", "check its key")
+                address = contact_values(contacts, row).get(email or "")
+                ledger.leave_topics(contacts, row.id, str(address or ""), attributes, self.clock.now())
 
     def answer_gate(
         self, campaign: str, step: str, reject: Iterable[str], properties: Mapping[str, Mapping[str, object]]

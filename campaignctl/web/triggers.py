@@ -84,7 +84,8 @@ async def start(request: Request, service: Service) -> Response:
     # On the disk of the store there has to be room for the contacts anyway.
     with tempfile.TemporaryFile(dir=service.project.folder) as file:
         await _take_in(request, service, file)
-        asked = TriggerRequest(request.path_params["name"], _pieces(file), f"token {request.state.token.id}", key)
+        who, topics = f"token {request.state.token.id}", service.project.project.topic_attributes
+        asked = TriggerRequest(request.path_params["name"], _pieces(file), who, key, topics)
         try:
             done = await service.in_thread(trigger, service.store, asked, service.clock.now)
         except RowsRefusedError as failure:

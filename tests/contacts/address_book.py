@@ -59,6 +59,8 @@ class AddressBook:
         progress: Callable[[int], None] = lambda _done: None,
         on_rejected: Callable[[RejectedRow], None] = lambda _row: None,
         is_strict: bool = False,
+        topics: Mapping[str, str] | None = None,
+        opts_in: bool = False,
     ) -> ImportReport:
         report = import_contacts(
             self.database,
@@ -70,6 +72,8 @@ class AddressBook:
             normal_address=normal_address,
             now=NOW,
             types=types,
+            topics=topics,
+            opts_in=opts_in,
             progress=progress,
             on_rejected=on_rejected,
             is_strict=is_strict,

@@ -57,6 +57,12 @@ def at(step: str, time: str) -> str:
     return f"  - {{id: {step}, at: {time}, email: {{subject: Hi, body: hello.md}}}}\n"
 
 
+def topics(written: str) -> tuple[str, str]:
+    """What the project has in the place of `sender:`: these topics before it."""
+    return "sender:", f"topics: {{{written}}}\nsender:"
+
+
+TOPICS = topics("news: {title: News}, offers: {title: Offers, attribute: pref_offers}")
 API = HEAD.replace("segment: {attribute: email, exists: true}", "api: {}")
 DKIM = "channels: {email: {dkim: {domain: %s, selector: c1, key: dkim.pem}}}\n"
 SMTP = "channels: {email: {smtp: 'smtp://mail.example'}}\n"
@@ -253,6 +259,31 @@ WRONG: dict[str, list[Wrong]] = {
         Wrong(
             SHORT,
             project=("timezone:", OWN.replace("endpoint: crm", "endpoint: crm, preset: sinch") % "request: {body: x}"),
+        ),
+    ],
+    "C430": [
+        short("hello.md}", "hello.md, topic: ofers}", project=TOPICS),
+        short("hello.md}", "hello.md, topic: gossip}", project=TOPICS),
+    ],
+    "C431": [Wrong(SHORT, project=TOPICS)],
+    "C432": [short("hello.md}", "hello.md, topic: offers}")],
+    "C433": [
+        Wrong(
+            SHORT, project=topics("news: {title: News, attribute: Wanted}, offers: {title: Offers, attribute: wanted}")
+        ),
+        Wrong(SHORT, project=topics("offers: {title: Offers, attribute: Email}")),
+        Wrong(SHORT, project=topics(f"{'o' * 60}: {{title: Offers}}")),
+    ],
+    "C434": [
+        Wrong(f"{HEAD}  - {{id: s, at: 2026-12-01 09:00, set: {{Pref_Offers: {value}}}}}\n", project=TOPICS)
+        for value in ("true", "null", "'{{ contact.vip }}'")
+    ],
+    "C435": [
+        short(
+            "hello.md}",
+            "hello.md, topic: offers}",
+            project=topics("offers: {title: Offers, attribute: email}"),
+            contacts=CONTACTS,
         ),
     ],
     "C440": [step("gate: {endpoint: nobody}"), short("Hi", "Hi, gate: {endpoint: nobody}")],

@@ -269,3 +269,28 @@ def test_texts_and_requests_are_told_of_by_what_they_say(world: World) -> None:
         "the message of `text` to c-1: expected Hi Alan, actual Hi Ada…",
         "the subject of the message of `text` to c-1: expected Hi, actual none",
     ]
+
+
+TOPICS = "topics: {offers: {title: Offers}, news: {title: News}}\n"
+
+
+def test_a_contact_who_left_a_topic_gets_its_messages_no_more(world: World) -> None:
+    """As on the page to unsubscribe on: what is imported later does not bring them back."""
+    world.write("campaign.yaml", CAMPAIGN.replace("body: hello.md}}\n", "body: hello.md, topic: offers}}\n"))
+    scenario = """
+happens:
+  - {at: 2026-12-01 12:00, left: offers, contacts: [c-1]}
+  - {at: 2026-12-01 13:00, import: [{id: c-1, topic_offers: true}, {id: c-2, topic_offers: true}]}
+expect:
+  - {step: first, to: [c-1, c-2]}
+  - {step: second, to: [c-2], skipped: {not_in_topic: 1}}
+"""
+    assert messages(played(world, scenario, TOPICS)) == []
+    assert "c-1: not_in_topic" in messages(played(world, scenario.replace("to: [c-2]", "to: [c-1, c-2]")))[0]
+
+
+def test_a_topic_and_a_contact_that_a_scenario_names_have_to_be_there(world: World) -> None:
+    result = played(world, "happens: [{at: 2026-12-01 12:00, left: ofers, contacts: [c-1]}]", TOPICS)
+    assert [(each.code, each.hint) for each in result.problems] == [("C430", "did you mean `offers`?")]
+    (said,) = messages(played(world, "happens: [{at: 2026-12-01 12:00, left: offers, contacts: [c-9]}]"))
+    assert "the list `customers` has no contact `c-9`" in said

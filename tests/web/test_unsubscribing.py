@@ -15,6 +15,7 @@ from web.serving import served
 from world import World
 
 from campaignctl.store.suppressions import EMAIL, suppress, suppression_of
+from campaignctl.topic_settings import LANGUAGES
 from campaignctl.web.wording import WORDINGS
 from campaignctl.wiring import signer_of
 
@@ -171,7 +172,10 @@ def test_the_page_speaks_the_language_of_the_contact_or_else_of_the_browser(worl
 def test_every_language_has_every_text(sale: World) -> None:
     for words in WORDINGS.values():
         assert all(words)
-        assert all("{address}" in text for text in (words.question, words.has_left, words.is_back))
+        with_address = (words.question, words.has_left, words.is_back, words.which, words.has_left_topic)
+        assert all("{address}" in text for text in with_address)
+        assert all("{topic}" in text for text in (words.leave_topic, words.has_left_topic))
+    assert sorted(WORDINGS) == sorted(LANGUAGES)
 
 
 def test_unsubscribing_many_times_at_once_is_one_event(sale: World, client: httpx.Client) -> None:

@@ -33,6 +33,7 @@ from campaignctl.store.checks.cohorts import cohorts_add_up, members_are_counted
 from campaignctl.store.checks.series import occurrences_fit
 from campaignctl.store.checks.states import final_is_final, intents_come_first, states_fit
 from campaignctl.store.checks.suppressed import nobody_suppressed_was_written_to
+from campaignctl.store.checks.topics import nobody_was_sent_what_they_left
 from campaignctl.store.checks.versions import attributes_have_columns, versions_are_whole
 from campaignctl.store.database import store_failure
 from campaignctl.store.ledger import SqlLedger
@@ -119,6 +120,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "journal": leaves_are_in_the_journal,
     "intents": intents_come_first,
     "suppressions": nobody_suppressed_was_written_to,
+    "topics": nobody_was_sent_what_they_left,
     "states": states_fit,
     "series": occurrences_fit,
     "versions": versions_are_whole,

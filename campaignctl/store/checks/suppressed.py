@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal, not_, or_, select
 
 from campaignctl.flow.states import DeliveryState
 from campaignctl.ports import LiveCampaign
@@ -18,12 +18,13 @@ from campaignctl.store.numbers import is_suppressed_number
 from campaignctl.store.reasons import LOOKED_UP, WITH_NUMBERS, address_of
 from campaignctl.store.suppressions import EMAIL
 from campaignctl.store.tables import campaigns, deliveries, events, steps, suppressions
+from campaignctl.store.told import topic_url
 from campaignctl.store.uncertain import RESOLVED
 
 # Instants are read before the store is locked for writing; so long may pass in between.
-_LOCK_WAIT: Final = timedelta(minutes=1)
+LOCK_WAIT: Final = timedelta(minutes=1)
 # No answer is waited for so long: a result that comes later belongs to a later intent.
-_LONGEST_CONVERSATION: Final = timedelta(hours=1)
+LONGEST_CONVERSATION: Final = timedelta(hours=1)
 
 _OWN_WISHES: Final = {
     "unsubscribed": EventKind.UNSUBSCRIBE,
@@ -68,11 +69,11 @@ def _written_to(
     table = contacts.table
     is_on_its_way = and_(
         deliveries.c.state == DeliveryState.SENDING.value,
-        deliveries.c.changed_at > suppressions.c.since + literal(stored_length(_LOCK_WAIT)),
+        deliveries.c.changed_at > suppressions.c.since + literal(stored_length(LOCK_WAIT)),
     )
     was_sent = and_(
         deliveries.c.state == DeliveryState.SENT.value,
-        deliveries.c.changed_at > suppressions.c.since + literal(stored_length(_LONGEST_CONVERSATION)),
+        deliveries.c.changed_at > suppressions.c.since + literal(stored_length(LONGEST_CONVERSATION)),
         or_(deliveries.c.reason.is_(None), deliveries.c.reason.not_in(RESOLVED)),
         _asked_for_it(campaign, table.c.id),
     )
@@ -97,6 +98,8 @@ def _asked_for_it(campaign: LiveCampaign, contact_id: ColumnElement[int]) -> Col
         .where(
             of.c.list_id == of_list,
             events.c.contact_id == contact_id,
+            # Whoever left a topic has not left everything.
+            not_(events.c.url.startswith(topic_url(""), autoescape=True)),
             or_(
                 *(
                     and_(suppressions.c.reason == reason, events.c.kind == kind.value)

@@ -320,3 +320,11 @@ CREATE TABLE message_ids (
  WITHOUT ROWID;
 
 CREATE INDEX message_ids_by_id ON message_ids (message_id);
+
+CREATE TABLE left_topics (
+    topic TEXT NOT NULL,
+    address TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    PRIMARY KEY (topic, address)
+)
+ WITHOUT ROWID;

@@ -184,7 +184,7 @@ class LeavingStatements(SqlLedger):
         reasons: list[tuple[ColumnElement[bool], Any]] = [
             *([] if verb in WITHOUT_ADDRESS else [has_no_address(version, contacts, verb)]),
             *([] if part.all_made else [(unmade.c.contact_id.is_not(None), func.coalesce(unmade.c.reason, _UNMADE))]),
-            *reasons_to_skip(version, contacts, part.now, verb),
+            *reasons_to_skip(version, contacts, part.now, verb, version.topic_of(part.cohort.step.name)),
         ]
         if self._is_silenced(part) is not None:
             reasons += suppressed_for(_silenced)
