@@ -47,6 +47,7 @@ class Receiver:
         self.answering = answering
         self.heard: list[Told] = []  # all that came
         self.taken: list[Told] = []  # what was answered with 2xx
+        self.headers: list[dict[str, str]] = []  # of all that came
         self.connections = 0
         self._lock = Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -68,9 +69,10 @@ class Receiver:
         self._thread.join()
         self._server.server_close()
 
-    def _hear(self, told: Told) -> Answer:
+    def _hear(self, told: Told, headers: Any) -> Answer:
         with self._lock:
             self.heard.append(told)
+            self.headers.append(dict(headers))
         answer = self.answering(told)
         if answer.status == 200:
             with self._lock:
@@ -90,7 +92,10 @@ class Receiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                answer = receiver._hear(told_by(self.headers, body)) if is_signed(self.headers, body) else Answer(401)
+                if is_signed(self.headers, body):
+                    answer = receiver._hear(told_by(self.headers, body), self.headers)
+                else:
+                    answer = Answer(401)
                 self.send_response(answer.status)
                 for name, value in answer.headers:
                     self.send_header(name, value)
