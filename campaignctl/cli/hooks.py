@@ -23,6 +23,7 @@ from campaignctl.cli.options import (
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document, lines, table
 from campaignctl.clock import SystemClock
+from campaignctl.errors import UsageError
 from campaignctl.telling import (
     ListedHook,
     dead_letters,
@@ -79,7 +80,7 @@ def list_command(format_: FormatOption = Format.TEXT, project: ProjectOption = N
     )
     for each in found:
         if each.state in _WORDS:
-            say(f"\n{each.hook}: {_WORDS[each.state]}")
+            say(f"\nhook {each.hook}: {_WORDS[each.state]}")
         elif each.state != "on" or each.standing.dead:
             say(f"\n{hook_words(each.standing)}")
 
@@ -153,7 +154,7 @@ def discard_command(
     Example: campaignctl hooks discard crm 17
     """
     if waiting and events:
-        raise typer.BadParameter("`--waiting` is for all that waits: leave the numbers out")
+        raise UsageError("U101", "`--waiting` and numbers of events exclude each other", "use one of them")
     opened, clock = opened_project(project), SystemClock()
     with opened_store(store_path(opened, store), clock) as the_store:
         if not yes:
