@@ -114,7 +114,7 @@ class HookTeller:
         """
         self.end()
         self._workers.shutdown()
-        while self._under_way:
+        while self._under_way or self._known:
             self.proceed()
 
     def _record(self) -> list[str]:

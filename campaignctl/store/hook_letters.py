@@ -78,7 +78,7 @@ class HookLetterStatements(HookStatements):
             if campaign is not None and hook.id not in counts:
                 continue
             waiting, dead = counts.get(hook.id, (0, 0))
-            first = [each for each in self.first_events(hook.id) if campaign in (None, each.campaign_id)]
+            first = [each for each in self.first_events(hook.id) if campaign is None or each.campaign_id == campaign.id]
             stuck = [] if hook.off_since else [each for each in first if each.attempts]
             found.append(
                 HookStanding(

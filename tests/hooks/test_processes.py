@@ -148,3 +148,11 @@ def test_a_slow_receiver_does_not_slow_the_sender(tmp_path: Path) -> None:
         all_sent.set()
         assert daemon.wait(120) == 0
     assert in_order(receiver.taken) == ORDER
+
+
+def test_a_hook_that_is_off_keeps_no_run_from_ending(tmp_path: Path) -> None:
+    with Receiver(lambda _: Answer(410)) as receiver:
+        prepare(tmp_path, receiver.url)
+        assert started(tmp_path, "--until-idle").wait(120) == 0
+    assert len(receiver.heard) == 1
+    assert (hooks(tmp_path)["state"], hooks(tmp_path)["waiting"]) == ("off", len(ORDER))
