@@ -9,9 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from campaignctl.clock import Clock
+from campaignctl.engine.daemon import ends_on_signals
 from campaignctl.project import ProjectFile
 from campaignctl.store.ledger import SqlStore
 from campaignctl.web.application import application
@@ -38,10 +40,12 @@ def serve(
 
     with store.writing() as ledger:
         ledger.judge_again()
-    try:
-        asyncio.run(run())
-    finally:
-        service.close()
+    # The server has handlers of its own and raises signals again when it has ended: what it saw is still to be written.
+    with ends_on_signals(partial(setattr, server, "should_exit", True)):
+        try:
+            asyncio.run(run())
+        finally:
+            service.close()
 
 
 @contextmanager
