@@ -303,6 +303,7 @@ def _work(path: Path, ledger: SqlLedger, now: datetime) -> Iterator[Finding]:
         yield Finding("daemon", Result.WARN, "no daemon runs, and campaigns are active", "start `campaignctl run`")
     else:
         yield Finding("daemon", Result.OK, "no daemon runs, and no campaign needs one")
+    yield from _hooks(ledger)
     waiting = [finding for campaign in campaigns for finding in _waiting(campaign, ledger, now)]
     yield from waiting or [Finding("campaigns", Result.OK, "nothing waits for a person")]
 
@@ -341,6 +342,23 @@ def _gates(campaign: LiveCampaign, ledger: SqlLedger) -> Iterator[Finding]:
             yield Finding(
                 "gates", Result.OK, f"{here} waits for `{gate.endpoint}` since {utc_text(gate.opened_at)}", hint
             )
+
+
+def _hooks(ledger: SqlLedger) -> Iterator[Finding]:
+    """Hooks that do not take what they are told; nothing where the store knows none."""
+    for hook in ledger.hook_standings():
+        here = f"the hook `{hook.hook}`"
+        if hook.dead:
+            what = f"{here} could not be told of {hook.dead} events"
+            yield Finding("hooks", Result.WARN, what, f"see `campaignctl hooks dead {hook.hook}`")
+        if hook.off_since is not None:
+            what = f"{here} is off since {utc_text(hook.off_since)}: it answered {hook.said}"
+            yield Finding("hooks", Result.WARN, what, f"mend it, then `campaignctl hooks enable {hook.hook}`")
+        elif hook.is_stuck:
+            what = f"{here} does not take what it is told: {hook.said} ({hook.waiting} events wait)"
+            yield Finding("hooks", Result.WARN, what, "see whether its endpoint answers")
+        elif not hook.dead:
+            yield Finding("hooks", Result.OK, f"{here} is told of everything ({hook.waiting} events wait)")
 
 
 def _overdue(campaign: LiveCampaign, now: datetime) -> list[str]:

@@ -16,6 +16,7 @@ from campaignctl.campaign.version import Version
 from campaignctl.flow.rates import FrequencyCap
 from campaignctl.flow.states import CampaignState, DeliveryState, GateState, StepState
 from campaignctl.flow.tree import Turn
+from campaignctl.message.event_body import Happened
 
 NOTHING: Final[Mapping[str, object]] = {}
 
@@ -260,6 +261,57 @@ class GateEndpoints(Protocol):
         ...
 
 
+class HookLane(NamedTuple):
+    """What waits to be told to one hook of one campaign: one event after the other, the first of them then."""
+
+    hook: str
+    hook_id: int
+    campaign_id: int
+    next_attempt_at: datetime
+
+
+class HookPost(NamedTuple):
+    """Something that a hook is told. `message_id` is the same at each attempt; the first was at `tried_since`."""
+
+    id: int
+    hook: str
+    message_id: str
+    happened: Happened
+    attempts: int
+    tried_since: datetime | None
+
+
+class HookFate(StrEnum):
+    """What became of an event after a try to tell it."""
+
+    TOLD = "told"  # the other side took it
+    AGAIN = "again"  # to be tried again; what happened later waits for it
+    GAVE_UP = "gave_up"  # a dead letter: it is kept, and what happened later is told
+    GONE = "gone"  # the other side wants to be told nothing more
+
+
+class HookResult(NamedTuple):
+    """What one try to tell an event means, and when that was known."""
+
+    post: HookPost
+    fate: HookFate
+    at: datetime
+    said: str = ""
+    again_at: datetime | None = None
+
+
+class HookEndpoints(Protocol):
+    """Tells other systems what happened."""
+
+    def tell(self, post: HookPost, now: datetime) -> Outcome:
+        """
+        What came of telling once; may be called from several threads. It waits for the answer, ten seconds at the most.
+
+        `reason` is `gone` where the other side wants to be told nothing more.
+        """
+        ...
+
+
 class Candidate(NamedTuple):
     """
     A delivery that may be sent, with its contact as templates see it.
@@ -420,6 +472,11 @@ class Ledger(Protocol):
     def gate_asked(self, gate: LiveGate, now: datetime) -> None: ...
     def gate_not_asked(self, gate: LiveGate, said: str, again_at: datetime | None) -> None: ...
     def time_out_gate(self, gate: LiveGate, now: datetime) -> bool: ...
+
+    # hooks
+    def hook_lanes(self, names: Collection[str]) -> Sequence[HookLane]: ...
+    def hook_posts(self, lane: HookLane, most: int) -> Sequence[HookPost]: ...
+    def record_hooks(self, results: Sequence[HookResult], now: datetime) -> None: ...
 
 
 class Store(Protocol):

@@ -34,6 +34,7 @@ from campaignctl.campaign.source import Path as Place
 from campaignctl.campaign.source import Plain, Source, Value, read_source
 from campaignctl.diagnostics import Problem
 from campaignctl.errors import UsageError
+from campaignctl.hook_settings import Hook
 from campaignctl.provider_settings import Providers
 from campaignctl.topic_settings import Topic
 
@@ -228,6 +229,7 @@ class Project(Model):
         Providers.model_construct(**dict.fromkeys(Providers.model_fields)),
         description="Who tells what happened with messages.",
     )
+    hooks: dict[Name, Hook] = Field({}, description="Who is told of what happens.")
     send: Sending = Field(
         Sending.model_construct(guarantee="at_least_once", quiet_hours=None, frequency_cap=None),
         description="Rules for every message.",

@@ -67,6 +67,21 @@ def endpoints_are_known(file: ProjectFile) -> Iterator[Problem]:
         )
 
 
+def hooks_can_be_told(file: ProjectFile) -> Iterator[Problem]:
+    """C425, C426: who is told of what happens is declared, and can tell that it is we who tell."""
+    endpoints = file.project.endpoints
+    for name, hook in file.project.hooks.items():
+        here = ("hooks", name, "endpoint")
+        if hook.endpoint not in endpoints:
+            hint = did_you_mean(hook.endpoint, endpoints, "declare it below `endpoints:`")
+            yield file.problem("C425", here, f"the project has no endpoint `{hook.endpoint}`", hint)
+        elif not endpoints[hook.endpoint].secret:
+            yield file.problem(
+                "C426", here, f"the endpoint `{hook.endpoint}` has no secret to sign with",
+                'add `secret: "${HOOK_SECRET}"` to it',
+            )  # fmt: skip
+
+
 def requests_are_encrypted(file: ProjectFile) -> Iterator[Problem]:
     """C411: nothing is sent to an endpoint in the clear unless that is wanted."""
     for name, endpoint in file.project.endpoints.items():
@@ -267,6 +282,7 @@ def _is_web_address(url: str) -> bool:
 PROJECT_RULES: Final[Sequence[ProjectRule]] = (
     segments_are_sound,
     endpoints_are_known,
+    hooks_can_be_told,
     requests_are_encrypted,
     requests_can_be_made,
     addresses_can_be_used,

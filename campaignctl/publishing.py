@@ -99,6 +99,8 @@ def publish(
             )
         if proposal.action is Action.NONE:
             return publication_of(proposal, now)
+        # What happens from now on is told, also where no daemon has run yet with these hooks.
+        ledger.add_hooks(project.hooks)
         if project.approval.required:
             return _proposed(ledger, proposal, seed, actor, now)
         if proposal.live is not None:

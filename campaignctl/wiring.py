@@ -20,6 +20,7 @@ from campaignctl.dkim_key import signature_of
 from campaignctl.engine.carry_out import Outside
 from campaignctl.engine.daemon import Daemon
 from campaignctl.engine.dispatch import Dispatcher
+from campaignctl.engine.hooks import HookTeller, TellingThread, lanes_at_once
 from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.errors import ChannelError, RefusedError, StoreError, WorkFailedError
@@ -310,6 +311,8 @@ def daemon_for(
     with alone_on(path):
         channels, endpoints = all_channels(project, clock), gate_endpoints(project)
         signer = signer_of(store, clock)
+        with store.writing() as ledger:
+            ledger.keep_hooks(project.project.hooks, clock.now())
         rules = sending_rules(project, signer)
         epoch = store.begin_epoch(socket.gethostname(), os.getpid(), clock.now())
         spill = SpillFile(path.with_name(path.name + ".spill"))
@@ -318,12 +321,33 @@ def daemon_for(
             dispatcher = Dispatcher(store, channels, epoch, rules, spill)
             outside = Outside(ExportFolder(project.folder), rules.sms.country)
             engine = Engine(store, dispatcher, signer, endpoints, outside)
-            yield Daemon(engine, clock, show)
+            with telling(store, project, clock, lambda troubles: show(TickReport(troubles=troubles))) as hooks:
+                yield Daemon(engine, clock, show, hooks)
         finally:
             endpoints.close()
             for channel in channels.values():
                 channel.close()
             store.end_epoch(epoch, clock.now())
+
+
+@contextmanager
+def telling(
+    store: SqlStore, project: ProjectFile, clock: Clock, show: Callable[[list[str]], None]
+) -> Iterator[TellingThread | None]:
+    """What tells the hooks of a project, in a thread of its own until the end of the block; None where it has none."""
+    hooks = project.project.hooks
+    if not hooks:
+        yield None
+        return
+    from campaignctl.channels.hook_posts import HookPosts
+
+    posts = HookPosts(project.project.endpoints, hooks, lanes_at_once(hooks))
+    thread = TellingThread(HookTeller(store, posts, hooks, clock.now), show)
+    try:
+        yield thread
+    finally:
+        thread.close()
+        posts.close()
 
 
 def keys_of(store: SqlStore) -> KeyRing:

@@ -6,49 +6,24 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from campaignctl.channels.http.exchange import HttpClient, HttpRequest
-from campaignctl.channels.http.signing import signed
-from campaignctl.channels.http.verdicts import verdict_on
+from campaignctl.channels.signed_posts import SignedPosts
 from campaignctl.clock import utc_text
-from campaignctl.ports import GateRequest, Outcome, Verdict
-from campaignctl.project import Endpoint, unset_variable
+from campaignctl.ports import GateRequest, Outcome
+from campaignctl.project import Endpoint
 
 
 class GatePosts:
-    """Asks the endpoints of a project. One that cannot be asked as it is written is tried again: it may be mended."""
+    """Asks the endpoints of a project."""
 
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
-        self._endpoints = endpoints
-        self._clients: dict[bool, HttpClient] = {}
+        self._posts = SignedPosts(endpoints)
 
     def ask(self, request: GateRequest, now: datetime) -> Outcome:
         """What came of asking once."""
-        name = request.gate.endpoint
-        endpoint = self._endpoints.get(name)
-        if endpoint is None:
-            return _unusable(request, f"the project has no endpoint `{name}`")
-        if not endpoint.secret:
-            return _unusable(request, f"the endpoint `{name}` has no secret to sign with")
-        for text in (endpoint.url, endpoint.secret, *endpoint.headers.values()):
-            if (variable := unset_variable(text)) is not None:
-                return _unusable(request, f"the environment variable `{variable}` is not set")
-        content = body_of(request)
-        headers = {
-            **endpoint.headers,
-            "content-type": "application/json",
-            **signed(endpoint.secret, request.message_id, now, content),
-        }
-        answer = self._client(endpoint).ask(HttpRequest("POST", endpoint.url, headers, content))
-        return verdict_on(request.message_id, answer, now)
+        return self._posts.post(request.gate.endpoint, request.message_id, body_of(request), now)
 
     def close(self) -> None:
-        for client in self._clients.values():
-            client.close()
-
-    def _client(self, endpoint: Endpoint) -> HttpClient:
-        if endpoint.allow_private not in self._clients:
-            self._clients[endpoint.allow_private] = HttpClient(allow_private=endpoint.allow_private)
-        return self._clients[endpoint.allow_private]
+        self._posts.close()
 
 
 def body_of(request: GateRequest) -> bytes:
@@ -69,7 +44,3 @@ def body_of(request: GateRequest) -> bytes:
         "expires_at": utc_text(gate.expires_at),
     }
     return json.dumps(said, ensure_ascii=False).encode()
-
-
-def _unusable(request: GateRequest, why: str) -> Outcome:
-    return Outcome(request.message_id, Verdict.NOT_SENT, "endpoint_unusable", why)

@@ -52,6 +52,7 @@ COMMANDS = {
     "resume": Entry("resume", "Let a paused campaign, or a held step, go on."),
     "stop": Entry("stop", "End a campaign: nothing more leaves."),
     "gate": Entry("gate", "See whom send gates hold, and decide by hand."),
+    "hooks": Entry("hooks", "See who is told of what happens, and what could not be told."),
     "events": Entry("events", "Bring in what contacts did with messages."),
     "bounces": Entry("bounces", "Bring in bounces and complaints from a mailbox."),
     "suppress": Entry("suppress", "Say who must not be written to."),

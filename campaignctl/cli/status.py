@@ -9,6 +9,7 @@ import typer
 
 from campaignctl.campaign.when import wall_text
 from campaignctl.cli.gate_words import gate_document, gate_words
+from campaignctl.cli.hook_words import hook_words
 from campaignctl.cli.options import Format, FormatOption, ProjectOption, StoreOption, command_app, opened_project
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document, table
@@ -52,6 +53,7 @@ def status_command(
         }
         waiting = ledger.waiting_for_approval(campaign)
         gates = {gate.step_id: (gate, ledger.held_by(gate)) for gate in ledger.gates_of(campaign)}
+        hooks = ledger.hook_standings(campaign)
     if format_ is Format.JSON:
         document(
             campaign=campaign.name,
@@ -76,6 +78,7 @@ def status_command(
                 }
                 for step in campaign.steps
             ],
+            hooks=[vars(each) for each in hooks],
         )
         return
     members = "nobody yet" if campaign.members is None else f"{campaign.members} members"
@@ -109,6 +112,8 @@ def status_command(
     for gate, held in gates.values():
         if gate.state.is_open:
             say(f"\n{gate.step}: {gate_words(gate, held, local)}")
+    for hook in hooks:
+        say(f"\n{hook_words(hook)}")
     for step in campaign.steps:
         if step.reason in _REASONS:
             say(f"\n{step.name}: {_REASONS[step.reason]}")

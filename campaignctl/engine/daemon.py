@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol
 
 from campaignctl.clock import Clock
 from campaignctl.engine.tick import Engine, TickReport
@@ -17,6 +17,8 @@ from campaignctl.errors import StoreError
 
 # Publications, stops and imports come from other processes: look that often.
 _LOOK_EVERY: Final = timedelta(seconds=2)
+# While only hooks are told, which they are in a thread of their own, a run that is to end looks more often.
+_LOOK_AT_HOOKS: Final = timedelta(milliseconds=100)
 
 
 class Until(StrEnum):
@@ -27,10 +29,22 @@ class Until(StrEnum):
     IDLE = "idle"  # when nothing is to come without a person; an answer of another system may be
 
 
+class Telling(Protocol):
+    """Tells hooks what happened, beside the daemon."""
+
+    def wake_at(self) -> datetime | None:
+        """When something is to be told; in the past while it is being told."""
+        ...
+
+
 class Daemon:
     """Runs an engine for as long as it is wanted."""
 
-    def __init__(self, engine: Engine, clock: Clock, show: Callable[[TickReport], None]) -> None:
+    def __init__(
+        self, engine: Engine, clock: Clock, show: Callable[[TickReport], None], telling: Telling | None = None
+    ) -> None:
+        """*telling* is what a run that ends by itself waits for."""
+        self._telling = telling
         self._engine = engine
         self._clock = clock
         self._show = show
@@ -63,11 +77,20 @@ class Daemon:
             if report.did_something:
                 continue
             now = self._clock.now()
-            if until is Until.DONE_FOR_NOW and (report.wake_at is None or report.wake_at > now or report.troubles):
-                return
-            if until is Until.IDLE and report.wake_at is None and not report.is_awaiting:
-                return
-            self._ending.wait(_pause(report.wake_at, now).total_seconds())
+            if until is Until.ASKED or not self._is_telling(now):
+                if until is Until.DONE_FOR_NOW and (report.wake_at is None or report.wake_at > now or report.troubles):
+                    return
+                if until is Until.IDLE and self.wake_at is None and not report.is_awaiting:
+                    return
+                self._ending.wait(_pause(report.wake_at, now).total_seconds())
+            else:
+                self._ending.wait(_LOOK_AT_HOOKS.total_seconds())
+
+    def _is_telling(self, now: datetime) -> bool:
+        """Whether hooks are being told; where they are to be later, that is what comes next, or before it."""
+        tells_at = None if self._telling is None else self._telling.wake_at()
+        self.wake_at = min(filter(None, [self.wake_at, tells_at]), default=None)
+        return tells_at is not None and tells_at <= now
 
 
 def _pause(wake_at: datetime | None, now: datetime) -> timedelta:

@@ -14,6 +14,7 @@ from campaignctl.store.database import Database
 from campaignctl.store.events import EventStatements
 from campaignctl.store.gate_decisions import GateDecisionStatements
 from campaignctl.store.hits import HitStatements
+from campaignctl.store.hook_letters import HookLetterStatements
 from campaignctl.store.instants import stored
 from campaignctl.store.keys import KeyStatements
 from campaignctl.store.series import SeriesStatements
@@ -35,6 +36,7 @@ class SqlLedger(
     KeyStatements,
     ApprovalStatements,
     SeriesStatements,
+    HookLetterStatements,
 ):
     """All statements of the store, inside one transaction."""
 

@@ -15,7 +15,16 @@ from campaignctl.ports import LiveCampaign, LiveStep
 from campaignctl.store.campaigns import CampaignStatements
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.publications import PublicationStatements
-from campaignctl.store.tables import campaigns, journal, lists, skipped_starts, steps, version_files, versions
+from campaignctl.store.tables import (
+    campaigns,
+    hook_events,
+    journal,
+    lists,
+    skipped_starts,
+    steps,
+    version_files,
+    versions,
+)
 
 _HAS_ENDED: Final = campaigns.c.state.in_([CampaignState.COMPLETED.value, CampaignState.STOPPED.value])
 
@@ -58,6 +67,9 @@ class SeriesStatements(PublicationStatements, CampaignStatements):
         of_it = occurrence.id
         self.connection.execute(
             update(journal).where(journal.c.campaign_id == of_it).values(campaign_id=series.id, version=None)
+        )
+        self.connection.execute(
+            update(hook_events).where(hook_events.c.campaign_id == of_it).values(campaign_id=series.id)
         )
         for table in (steps, version_files, versions):
             self.connection.execute(delete(table).where(table.c.campaign_id == of_it))

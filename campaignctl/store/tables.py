@@ -409,3 +409,60 @@ left_topics = Table(
     PrimaryKeyConstraint("topic", "address"),
     sqlite_with_rowid=False,
 )
+
+# --- hooks: other systems that are told of what happens ---
+
+hooks = Table(
+    "hooks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("off_since", BigInteger),
+    Column("said", Text),
+)
+
+# What each is told of: events of one type, of one campaign or, under the empty name, of all.
+hook_wants = Table(
+    "hook_wants",
+    metadata,
+    Column("type", Text, nullable=False),
+    Column("hook_id", ForeignKey("hooks.id"), nullable=False),
+    Column("campaign", Text, nullable=False),
+    PrimaryKeyConstraint("type", "hook_id", "campaign"),
+    sqlite_with_rowid=False,
+)
+
+# What is still to be told, and what could not be. Rows are written by triggers (`hook_triggers.py`);
+# `origin` is the entry of the journal, or the event, that says more.
+hook_events = Table(
+    "hook_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("hook_id", ForeignKey("hooks.id"), nullable=False),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    Column("type", Text, nullable=False),
+    Column("step_id", Integer),
+    Column("contact_id", Integer),
+    Column("at", BigInteger, nullable=False),
+    Column("origin", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("tried_since", BigInteger),
+    Column("next_attempt_at", BigInteger, nullable=False),
+    Column("died_at", BigInteger),
+    Column("said", Text),
+    # An id is never used again: the order of ids is the order in which things happened.
+    sqlite_autoincrement=True,
+)
+Index(
+    "hook_events_to_tell",
+    hook_events.c.hook_id,
+    hook_events.c.campaign_id,
+    hook_events.c.id,
+    sqlite_where=hook_events.c.died_at.is_(None),
+)
+Index(
+    "hook_events_dead",
+    hook_events.c.hook_id,
+    hook_events.c.id,
+    sqlite_where=hook_events.c.died_at.is_not(None),
+)

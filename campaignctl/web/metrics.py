@@ -58,6 +58,7 @@ def _families(service: Service, now: datetime) -> list[Family]:
                 "How long the oldest message waits that may leave.",
                 {"": _overdue(ledger, now)},
             ),
+            *_hooks(ledger),
         ]
 
 
@@ -69,6 +70,13 @@ def _counts(ledger: SqlLedger) -> Iterator[Family]:
     yield Family("campaignctl_deliveries", "Deliveries by state.", _all(DeliveryState, found.deliveries), "state")
     contacts = {each.list: float(each.contacts) for each in found.lists}
     yield Family("campaignctl_contacts", "Contacts by list.", contacts, "list")
+
+
+def _hooks(ledger: SqlLedger) -> Iterator[Family]:
+    found = ledger.hook_standings()
+    waiting, dead = {each.hook: each.waiting for each in found}, {each.hook: each.dead for each in found}
+    yield Family("campaignctl_hook_waiting", "Events that a hook is still to be told of.", waiting, "hook")
+    yield Family("campaignctl_hook_dead", "Events that a hook could not be told of.", dead, "hook")
 
 
 def _all(

@@ -67,6 +67,7 @@ API = HEAD.replace("segment: {attribute: email, exists: true}", "api: {}")
 DKIM = "channels: {email: {dkim: {domain: %s, selector: c1, key: dkim.pem}}}\n"
 SMTP = "channels: {email: {smtp: 'smtp://mail.example'}}\n"
 SES = "public_url: https://m.example\nproviders: {ses: {topic: 'arn:aws:sns:eu-west-1:123456789012:events'}}\n"
+HOOK = "endpoints: {crm: %s}\nhooks: {sales: {endpoint: %s, events: [message.sent]}}\n"
 LOOP = ("french: {attribute: country, eq: FR}", "french: {segment: south}, south: {segment: french}")
 
 CRM = "endpoints: {crm: {url: https://crm.example}}\ntimezone:"
@@ -318,4 +319,6 @@ WRONG: dict[str, list[Wrong]] = {
         Wrong(SHORT, project=("sender:", f"{SMTP}sender:")),
         Wrong(SHORT, project=("sender:", f"{SMTP}public_url: http://m.example\nsender:")),
     ],
+    "C425": [Wrong(SHORT, project=("sender:", HOOK % ("{url: https://crm.example/}", "cmr") + "sender:"))],
+    "C426": [Wrong(SHORT, project=("sender:", HOOK % ("{url: https://crm.example/}", "crm") + "sender:"))],
 }

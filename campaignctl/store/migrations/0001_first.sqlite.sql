@@ -328,3 +328,43 @@ CREATE TABLE left_topics (
     PRIMARY KEY (topic, address)
 )
  WITHOUT ROWID;
+
+CREATE TABLE hooks (
+    id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    off_since BIGINT,
+    said TEXT,
+    PRIMARY KEY (id),
+    UNIQUE (name)
+);
+
+CREATE TABLE hook_wants (
+    type TEXT NOT NULL,
+    hook_id INTEGER NOT NULL,
+    campaign TEXT NOT NULL,
+    PRIMARY KEY (type, hook_id, campaign),
+    FOREIGN KEY(hook_id) REFERENCES hooks (id)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE hook_events (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    hook_id INTEGER NOT NULL,
+    campaign_id INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    step_id INTEGER,
+    contact_id INTEGER,
+    at BIGINT NOT NULL,
+    origin INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    tried_since BIGINT,
+    next_attempt_at BIGINT NOT NULL,
+    died_at BIGINT,
+    said TEXT,
+    FOREIGN KEY(hook_id) REFERENCES hooks (id),
+    FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+);
+
+CREATE INDEX hook_events_dead ON hook_events (hook_id, id) WHERE died_at IS NOT NULL;
+
+CREATE INDEX hook_events_to_tell ON hook_events (hook_id, campaign_id, id) WHERE died_at IS NULL;

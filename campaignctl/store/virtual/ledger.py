@@ -20,6 +20,7 @@ from campaignctl.message.gate_values import assumed_values
 from campaignctl.ports import FOR_GATE, Cohort, LiveCampaign, LiveStep
 from campaignctl.store.claims import Prepared
 from campaignctl.store.database import Database
+from campaignctl.store.hook_triggers import set_triggers
 from campaignctl.store.instants import instant
 from campaignctl.store.ledger import SqlStore
 from campaignctl.store.lists import KEY_COLUMN, ContactList
@@ -66,6 +67,7 @@ class VirtualLedger(UnmadeStatements, ReactionStatements, LeavingStatements):
     def isolate(self, campaign: LiveCampaign) -> None:
         """Let *campaign* be the only one that runs, from where it stands; what has not left yet waits without a row."""
         metadata.create_all(self.connection, checkfirst=False)
+        set_triggers(self.connection, frozenset())  # nobody is told of a simulation
         self.connection.execute(
             update(campaigns)
             .where(campaigns.c.id != campaign.id, campaigns.c.state == CampaignState.ACTIVE.value)
