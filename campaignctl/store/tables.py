@@ -357,7 +357,7 @@ triggers = Table(
     Column("at", BigInteger, nullable=False),
     Column("actor", Text, nullable=False),
     Column("idempotency_key", Text),
-    Column("sha256", Text, nullable=False),
+    Column("sha256", Text),
     Column("answer", Text, nullable=False),
 )
 

@@ -287,7 +287,7 @@ CREATE TABLE triggers (
     at BIGINT NOT NULL,
     actor TEXT NOT NULL,
     idempotency_key TEXT,
-    sha256 TEXT NOT NULL,
+    sha256 TEXT,
     answer TEXT NOT NULL,
     PRIMARY KEY (campaign_id),
     FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
