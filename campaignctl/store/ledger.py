@@ -21,6 +21,7 @@ from campaignctl.store.tables import daemons
 from campaignctl.store.told import ToldStatements
 from campaignctl.store.triggers import TriggerStatements
 from campaignctl.store.uncertain import UncertainStatements
+from campaignctl.store.uploads import UploadStatements
 
 
 class SqlLedger(
@@ -33,6 +34,7 @@ class SqlLedger(
     KeyStatements,
     ApprovalStatements,
     SeriesStatements,
+    UploadStatements,
 ):
     """All statements of the store, inside one transaction."""
 

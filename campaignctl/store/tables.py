@@ -383,3 +383,16 @@ agents = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("rules", Integer, nullable=False),
 )
+
+# --- uploads: requests that come in parts, which are files beside the store ---
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -309,3 +309,14 @@ CREATE TABLE agents (
     PRIMARY KEY (id),
     UNIQUE (name)
 );
+
+CREATE TABLE uploads (
+    id TEXT NOT NULL,
+    campaign_id INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    made_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+)
+ WITHOUT ROWID;
