@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, RootModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -36,17 +36,20 @@ class Contact(Given):
     data: dict[str, Any] = Field({})
 
 
-class ContactsOrReference(BaseModel):
-    """All contacts of a request, where they are few; or the address at which they are, an object a line."""
+class Contacts(Given):
+    """All contacts of a request, where they are few."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={"oneOf": [{"required": ["contacts"]}, {"required": ["download_url"]}]},
-    )
+    contacts: list[Contact] = Field(min_length=1)
 
-    contacts: list[Contact] = Field([], min_length=1)
-    download_url: str = Field("", min_length=1, max_length=_LONGEST_URL)
+
+class Reference(Given):
+    """Where the contacts of a request are, an object a line."""
+
+    download_url: str = Field(min_length=1, max_length=_LONGEST_URL)
+
+
+class ContactsOrReference(RootModel[Contacts | Reference]):
+    """The contacts of a request, or where they are."""
 
 
 class StartedStep(Given):

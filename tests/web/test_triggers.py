@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -96,6 +98,29 @@ def test_of_twenty_equal_requests_at_once_one_starts_it(thanks: World, client: h
     assert sorted(statuses) == [202] + [409] * 19
     thanks.run_until("2026-11-20 10:01")
     assert len(thanks.email.sent) == 2
+
+
+def test_many_requests_at_once_do_not_keep_others_waiting(thanks: World, client: httpx.Client) -> None:
+    """There are forty threads; readers who unsubscribe need one of them."""
+    with ThreadPoolExecutor(45) as pool:
+        # None of them gets any further, for somebody else writes
+        with thanks.store.writing():
+            asked = [pool.submit(client.post, PATH, content=ADA, headers=NDJSON) for _ in range(45)]
+            while waiting_bodies(thanks) < 45:
+                assert not any(request.done() for request in asked)
+            assert client.get("/readyz", timeout=20).status_code == 200
+        statuses = sorted(request.result().status_code for request in asked)
+    assert statuses == [202] + [409] * 44
+
+
+def waiting_bodies(world: World) -> int:
+    """How many bodies wait beside the store, in files without a name."""
+    files = []
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed just now
+            files.append(str(link.readlink()))
+    nameless = [file for file in files if file.startswith(str(world.folder)) and file.endswith("(deleted)")]
+    return sum("-import-" not in file for file in nameless)
 
 
 def test_with_a_key_all_twenty_get_the_same_answer(thanks: World, client: httpx.Client) -> None:
