@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from hashlib import sha256
 from typing import Final
 
@@ -10,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from campaignctl.clock import utc_text
 from campaignctl.contacts.request import rows_of_lines
-from campaignctl.errors import RefusedError
+from campaignctl.errors import RefusedError, StoreError
 from campaignctl.incoming import Identity
 from campaignctl.incoming import Request as TriggerRequest
 from campaignctl.store.uploads import Upload
@@ -140,7 +141,8 @@ def _commenced(
             raise _not_found(failure) from failure
         return JSONResponse(before.answer, 202, REPLAYED)
     if answer.status_code == 202:
-        discard(store, upload_id)
+        with suppress(StoreError):  # it has started, and the upload expires in any case
+            discard(store, upload_id)
     return answer
 
 
