@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import cohorts, importing, machine, plans, sending, signing, simulation, startup, triggering
+from bench import cohorts, importing, machine, plans, sending, signing, simulation, startup, tracking, triggering
 from bench.results import Section
 
 BENCHMARKS = {
@@ -27,6 +27,7 @@ BENCHMARKS = {
     "simulation": simulation.measure,
     "sending": sending.measure,
     "signing": signing.measure,
+    "tracking": tracking.measure,
 }
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")

@@ -10,10 +10,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from campaignctl.clock import Clock
+from campaignctl.engine.daemon import ends_on_signals
 from campaignctl.errors import StoreError
 from campaignctl.project import ProjectFile
 from campaignctl.store.ledger import SqlStore
@@ -54,10 +56,12 @@ def serve(
 
     with store.writing() as ledger:
         ledger.judge_again()
-    try:
-        asyncio.run(run())
-    finally:
-        service.close()
+    # The server has handlers of its own and raises signals again when it has ended: what it saw is still to be written.
+    with ends_on_signals(partial(setattr, server, "should_exit", True)):
+        try:
+            asyncio.run(run())
+        finally:
+            service.close()
 
 
 @contextmanager
