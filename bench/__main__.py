@@ -15,12 +15,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import cohorts, importing, machine, plans, sending, signing, simulation, startup, tracking
+from bench import cohorts, importing, machine, plans, sending, signing, simulation, startup, tracking, triggering
 from bench.results import Section
 
 BENCHMARKS = {
     "startup": startup.measure,
     "importing": importing.measure,
+    "triggering": triggering.measure,
     "cohorts": cohorts.measure,
     "plans": plans.measure,
     "simulation": simulation.measure,

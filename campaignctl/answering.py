@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Any, Final
+from typing import IO, Final
 
+from campaignctl.contacts.request import is_flat
 from campaignctl.contacts.staging import with_staging
 from campaignctl.diagnostics import listed
 from campaignctl.errors import RefusedError, WorkFailedError
@@ -155,17 +156,9 @@ def _row(number: int, line: bytes) -> AnswerRow:
         raise _wrong(number, "`reject` is true or false")
     if properties is not None and not isinstance(properties, dict):
         raise _wrong(number, "`properties` is an object")
-    if not _is_flat(properties, _DEEPEST):
+    if not is_flat(properties, _DEEPEST):
         raise _wrong(number, f"`properties` are nested more than {_DEEPEST} levels deep")
     return AnswerRow(number, key, is_rejected, None if properties is None else json.dumps(properties))
-
-
-def _is_flat(value: Any, levels: int) -> bool:
-    """Whether *value* is nested no deeper than this: the database reads it again."""
-    if not isinstance(value, dict | list):
-        return True
-    inner = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(_is_flat(each, levels - 1) for each in inner)
 
 
 def _is_text(value: str) -> bool:

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from campaignctl.errors import RefusedError
 from campaignctl.flow.states import CampaignState, StepState
-from campaignctl.ports import FOR_GATE, LiveStep
-from campaignctl.store.ledger import SqlStore
+from campaignctl.ports import FOR_GATE, LiveCampaign, LiveStep
+from campaignctl.store.ledger import SqlLedger, SqlStore
 
 
 def pause(store: SqlStore, name: str, *, actor: str, now: datetime) -> int:
@@ -71,12 +71,7 @@ def resume(store: SqlStore, name: str, *, actor: str, now: datetime, is_trial: b
                 f"see `campaignctl status {name}`",
             )
         of_it = [each for each in ledger.open_occurrences(campaign) if each.state is CampaignState.PAUSED]
-        overdue = tuple(
-            step
-            for each in (campaign, *of_it)
-            for step in each.steps
-            if step.state is StepState.SCHEDULED and step.effective_at is not None and step.effective_at < now
-        )
+        overdue = tuple(step for each in (campaign, *of_it) for step in _overdue(ledger, each, now))
         if not is_trial:
             ledger.campaign_resumed(campaign)
             for each in of_it:
@@ -91,3 +86,14 @@ def resume(store: SqlStore, name: str, *, actor: str, now: datetime, is_trial: b
                 detail["asked_again"] = [*stuck]
             ledger.note("resumed", campaign, detail, now, actor)
     return Resumption(overdue, held, asked_again)
+
+
+def _overdue(ledger: SqlLedger, campaign: LiveCampaign, now: datetime) -> list[LiveStep]:
+    """The steps whose time has passed; none of a campaign whose request has not come."""
+    if campaign.started_at is None and ledger.version(campaign, campaign.version).starts_by_request:
+        return []
+    return [
+        step
+        for step in campaign.steps
+        if step.state is StepState.SCHEDULED and step.effective_at is not None and step.effective_at < now
+    ]

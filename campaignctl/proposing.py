@@ -115,7 +115,10 @@ def _change(
 ) -> Proposal:
     published = ledger.version(live, live.version)
     changes = edits(published, version, _standing(live, ledger, version, now), now) or _refused_anyway(live)
-    retimed = frozenset(str(each.step) for each in changes if each.field in ("at", "step") and each.after is not None)
+    # A step of a campaign that a request starts may lose its time.
+    retimed = frozenset(
+        str(each.step) for each in changes if each.field == "at" or (each.field == "step" and each.after is not None)
+    )
     action, earliest = _action(live, changes), now + safety_delay
     if live.is_series and version.campaign.every is not None:
         steps = _steps_of_series(live, ledger, version, now, earliest, action)

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
+from typing import Final, TypeVar
+from zoneinfo import ZoneInfo
 
-from campaignctl.campaign.version import Version
-from campaignctl.clock import utc_text
-from campaignctl.contacts.importing import Intake, Wanted, carry_over, without_collector
+from campaignctl.contacts.importing import ListChangedError
 from campaignctl.contacts.rejection import RejectedRow, Rejections
-from campaignctl.contacts.request import RequestReader
-from campaignctl.contacts.staging import Merged, Staging, with_staging
-from campaignctl.errors import RefusedError, WorkFailedError
-from campaignctl.flow.states import CampaignState
-from campaignctl.message.address import normal_address
+from campaignctl.errors import WorkFailedError
+from campaignctl.incoming import MOST_LISTED, Brought, Identity, Request, refuse_to_start, waiting_rows
 from campaignctl.ports import LiveCampaign
 from campaignctl.store.ledger import SqlLedger, SqlStore
-from campaignctl.store.lists import list_named
 from campaignctl.store.triggers import Trigger
 
-
-@dataclass(frozen=True)
-class Request:
-    """
-    What asks to start a campaign.
-
-    `pieces` are the body, as NDJSON, and may be read once. `key` is what the
-    asker calls this request, so that asking again is harmless. `topics` are the
-    project's, each with its attribute: a request brings nobody back into one.
-    """
-
-    campaign: str
-    pieces: Iterable[bytes]
-    actor: str
-    key: str | None = None
-    topics: Mapping[str, str] = field(default_factory=dict)
+T = TypeVar("T")
+_TRIES: Final = 3  # where the list changes while the rows are read
 
 
 @dataclass(frozen=True)
@@ -47,19 +29,42 @@ class Started:
     is_new: bool
 
 
-class RowsRefusedError(WorkFailedError):
-    """Rows of the request cannot be taken, so nothing of it was; the first of them are `rows`."""
+@dataclass(frozen=True)
+class Trial:
+    """
+    What the request would do.
 
-    def __init__(self, count: int, rows: Sequence[RejectedRow]) -> None:
-        first = rows[0]
-        super().__init__(
-            "P155",
-            f"{count} {'row' if count == 1 else 'rows'} cannot be taken, so nothing was started: "
-            f"line {first.line}: {first.reason}{f', {first.detail}' if first.detail else ''}",
-            "mend them, and send all again",
-        )
-        self.count = count
-        self.rows = rows
+    `brought` is about the rows that can be taken; where some cannot be
+    (`rejections`), nothing would be started.
+    """
+
+    brought: Brought
+    zone: ZoneInfo
+    read: int
+    rejections: Rejections
+
+    @property
+    def would_start(self) -> bool:
+        return self.rejections.count == 0
+
+    @property
+    def accepted(self) -> int:
+        """How many rows can be taken."""
+        return self.read - self.rejections.count
+
+    @property
+    def answer(self) -> dict[str, object]:
+        """What the request would be told, with what was found in its rows."""
+        return {
+            **self.brought.answer,
+            "dry_run": True,
+            "would_start": self.would_start,
+            "rows": self.read,
+            "accepted": self.accepted,
+            "rejected_count": self.rejections.count,
+            "rejected_by_reason": {reason.value: count for reason, count in self.rejections.by_reason.most_common()},
+            "rejected": [as_json(row) for row in self.rejections.rows[:MOST_LISTED]],
+        }
 
 
 def as_json(row: RejectedRow) -> dict[str, object]:
@@ -85,111 +90,95 @@ def trigger(store: SqlStore, request: Request, now: Callable[[], datetime]) -> S
         OtherBodyError: the same key came with another body before.
         WorkFailedError: there is nobody in the request.
     """
-    digest = sha256()
-    with store.reading() as ledger:
-        campaign = ledger.known_campaign(request.campaign)
-        version, version_read = ledger.version(campaign, campaign.version), campaign.version
-        # A request that comes again is read to its end: only then it is known to be the same.
-        if ledger.trigger_of(campaign) is None:
-            _refuse(campaign, version, now())
-        known = list_named(ledger.connection, version.campaign.list_name)
-    settings = version.content.contacts
-    roles = (settings.key, settings.email, settings.phone)
-    wanted = Wanted(version.campaign.list_name, *roles, normal_address, topics=request.topics)
-    with with_staging(store.database) as pinned, without_collector():
-        with pinned.reading() as connection:
-            SqlLedger(connection).prepare_for_data()
-
-        def keep(rows: list[tuple[int, str]]) -> None:
-            with pinned.reading() as connection:
-                SqlLedger(connection).keep_data(rows)
-
-        reader = RequestReader(_digested(request.pieces, digest.update), settings.key, keep)
-        intake = Intake(reader, Staging(pinned, watches_keys=True), wanted, known, Rejections())
-        for _ in intake.read_all():
-            pass
-        with pinned.reading() as connection:
-            intake.take_out_duplicates(connection)
-        with pinned.writing() as connection:
-            ledger = SqlLedger(connection)
-            at = now()
-            campaign = ledger.known_campaign(request.campaign)
-            if (before := _the_same(ledger, campaign, request, digest.hexdigest())) is not None:
-                return Started(before.answer, is_new=False)
-            _refuse(campaign, version, at)
-            if campaign.version != version_read:
-                raise RefusedError(
-                    "P159", f"`{request.campaign}` was published anew while the request was read", "send it again"
-                )
-            if intake.read == 0:
-                raise WorkFailedError("P154", "there is nobody in the request", "send a line for each contact")
-            if intake.rejections.count:
-                raise RowsRefusedError(intake.rejections.count, intake.rejections.rows[:100])
-            contacts, merged = carry_over(connection, intake, wanted, known)
-            joined = ledger.take_members(campaign, version, contacts, intake.key_place, at)
-            if joined == 0:
-                # The error takes back what was brought in: the one start of the campaign is not spent on nobody.
-                raise WorkFailedError(
-                    "P154", "nobody of the request is in the project's own segment", "see `segment` in campaignctl.yaml"
-                )
-            ledger.release_waiting(campaign, at)
-            answer = _answer(ledger.known_campaign(request.campaign), merged, intake.read - joined)
-            ledger.keep_trigger(campaign, Trigger(request.key, digest.hexdigest(), answer), request.actor, at)
-            told = {"members": joined, "added": merged.added, "changed": merged.changed}
-            ledger.note("triggered", campaign, told, at, request.actor)
-    return Started(answer, is_new=True)
+    if (before := answered_before(store, request.campaign, request.identity, now())) is not None:
+        return before
+    return _again_where_the_list_changed(lambda: _started(store, request, now))
 
 
-def _digested(pieces: Iterable[bytes], note: Callable[[bytes], None]) -> Iterator[bytes]:
-    for piece in pieces:
-        note(piece)
-        yield piece
-
-
-def _the_same(ledger: SqlLedger, campaign: LiveCampaign, request: Request, digest: str) -> Trigger | None:
-    """The request that started the campaign, where this is the same one again."""
-    before = ledger.trigger_of(campaign)
-    if before is None or request.key is None or before.idempotency_key != request.key:
-        return None
-    if before.sha256 != digest:
-        raise OtherBodyError(
-            "P156", "the idempotency key came with another body before", "use a new key for another request"
-        )
-    return before
-
-
-def _refuse(campaign: LiveCampaign, version: Version, now: datetime) -> None:
+def try_out(store: SqlStore, request: Request, now: Callable[[], datetime]) -> Trial:
     """
-    Let only a campaign pass that may start at this moment.
+    What `trigger` would come to now: all of it is done, and taken back.
+
+    Raises:
+        RefusedError: it is not the moment.
+        WorkFailedError: there is nobody in the request.
+    """
+    refuse_what_cannot_start(store, request.campaign, now())
+    return _again_where_the_list_changed(lambda: _tried(store, request, now))
+
+
+def answered_before(store: SqlStore, name: str, identity: Identity | None, now: datetime) -> Started | None:
+    """
+    What the same request was told before; None where it did not come before, and the campaign may start now.
 
     Raises:
         RefusedError: it may not.
+        OtherBodyError: the same key came with another body before.
     """
-    name = campaign.name
-    if not version.starts_by_request:
-        raise RefusedError("P150", f"`{name}` starts by its times, not by a request", "see `campaignctl status`")
-    if campaign.started_at is not None:
-        raise RefusedError("P152", f"`{name}` was started already, which happens once", "publish another campaign")
-    if campaign.state is not CampaignState.ACTIVE:
-        raise RefusedError("P151", f"`{name}` is {campaign.state}", "only an active campaign starts")
-    late = next((step for step in campaign.steps if step.effective_at and step.effective_at < now), None)
-    if late is not None:
-        raise RefusedError(
-            "P153", f"the time of step `{late.name}` is past", f"publish `{name}` with another time, then ask again"
+    with store.reading() as ledger:
+        campaign = ledger.known_campaign(name)
+        before = _the_same(ledger, campaign, identity)
+        if before is None:
+            refuse_to_start(campaign, ledger.version(campaign, campaign.version), now)
+        return before
+
+
+def refuse_what_cannot_start(store: SqlStore, name: str, now: datetime) -> None:
+    """
+    Let only the name of a campaign pass that a request may start at this moment.
+
+    Raises:
+        RefusedError: there is no such campaign, or it may not.
+    """
+    answered_before(store, name, None, now)
+
+
+def _again_where_the_list_changed(work: Callable[[], T]) -> T:
+    """Rows are read against the list as it is; where it has other attributes by their end, they are read anew."""
+    for _ in range(_TRIES - 1):
+        with suppress(ListChangedError):
+            return work()
+    return work()
+
+
+def _started(store: SqlStore, request: Request, now: Callable[[], datetime]) -> Started:
+    with waiting_rows(store, request) as rows, rows.database.writing() as connection:
+        ledger, at = SqlLedger(connection), now()
+        campaign = ledger.known_campaign(request.campaign)
+        # Asked again under the lock: somebody may have been quicker.
+        if (before := _the_same(ledger, campaign, request.identity)) is not None:
+            return before
+        refuse_to_start(campaign, rows.version, at)
+        rows.refuse_what_cannot_be_taken(campaign)
+        brought = rows.bring_in(ledger, campaign, at)
+        ledger.keep_trigger(campaign, _kept(request.identity, brought), request.actor, at)
+        added, changed = brought.contacts.added, brought.contacts.changed
+        detail = {"members": brought.members, "added": added, "changed": changed}
+        ledger.note("triggered", campaign, detail, at, request.actor)
+    return Started(brought.answer, is_new=True)
+
+
+def _tried(store: SqlStore, request: Request, now: Callable[[], datetime]) -> Trial:
+    with waiting_rows(store, request) as rows, rows.database.trying() as connection:
+        ledger, at = SqlLedger(connection), now()
+        campaign = ledger.known_campaign(request.campaign)
+        refuse_to_start(campaign, rows.version, at)
+        brought = rows.bring_in(ledger, campaign, at)
+    return Trial(brought, rows.version.zone, rows.intake.read, rows.intake.rejections)
+
+
+def _the_same(ledger: SqlLedger, campaign: LiveCampaign, identity: Identity | None) -> Started | None:
+    """What the request that started the campaign was told, where this is the same one again."""
+    before = None if identity is None else ledger.trigger_of(campaign)
+    if before is None or identity is None or before.idempotency_key != identity.key:
+        return None
+    if before.sha256 != identity.sha256:
+        raise OtherBodyError(
+            "P156", "the idempotency key came with another body before", "use a new key for another request"
         )
+    return Started(before.answer, is_new=False)
 
 
-def _answer(campaign: LiveCampaign, merged: Merged, left_out: int) -> dict[str, object]:
-    return {
-        "campaign": campaign.name,
-        "version": campaign.version,
-        "state": campaign.state.value,
-        "members": campaign.members,
-        "not_in_project_segment": left_out,
-        "contacts_added": merged.added,
-        "contacts_changed": merged.changed,
-        "steps": [
-            {"id": step.name, "at": utc_text(step.at), "effective_at": utc_text(step.effective_at)}
-            for step in campaign.steps
-        ],
-    }
+def _kept(identity: Identity | None, brought: Brought) -> Trigger:
+    key, digest = (None, None) if identity is None else (identity.key, identity.sha256)
+    return Trigger(key, digest, brought.answer)

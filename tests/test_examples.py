@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from world import World, WrittenChannel
 
+from campaignctl.contacts.request import rows_of_lines
+from campaignctl.incoming import Request
 from campaignctl.project import ProjectFile, load_project
+from campaignctl.triggering import trigger, try_out
 from campaignctl.validation import campaign_files, check_files, check_project
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -21,6 +24,7 @@ EXPECTED = {
     "control-group": {"short-text": 40, "long-text": 40},
     "gate": {"codes": 5},
     "last-day": {"text": 4, "tell": 1, "hand-on": 1},
+    "order-thanks": {"thanks": 3, "review": 3},
     "weekly-digest": {"breads": 24, "last-call": 16},
     "clock-changes": {"avant-le-printemps": 3, "apres-le-printemps": 3, "la-nuit-d-automne": 3},
 }
@@ -54,6 +58,11 @@ def test_an_example_sends_what_it_says(name: str, tmp_path: Path) -> None:
     if name == "launch":
         world.run_until("2026-12-02 10:00")
         world.bring_events(folder / "events.ndjson")
+    if name == "order-thanks":
+        rows = (folder / "orders.ndjson").read_bytes()
+        asked = Request("order-thanks", lambda: rows_of_lines([rows]), "tester")
+        assert try_out(world.store, asked, world.clock.now).would_start
+        trigger(world.store, asked, world.clock.now)
     world.run_until("2027-12-01 00:00")
     world.store.close()
     sent = [message for channel in (world.email, *others.values()) for message in channel.sent]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -22,9 +24,12 @@ from campaignctl.cli.options import (
 )
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document, table
+from campaignctl.cli.trigger_trial import show_trial
 from campaignctl.clock import SystemClock
+from campaignctl.contacts.request import rows_of_lines
 from campaignctl.errors import UsageError
-from campaignctl.triggering import Request, RowsRefusedError, as_json, trigger
+from campaignctl.incoming import Request, RowsRefusedError
+from campaignctl.triggering import as_json, trigger, try_out
 from campaignctl.wiring import opened_store, store_path
 
 app = command_app()
@@ -36,6 +41,9 @@ def trigger_command(
     name: Annotated[str, typer.Argument(help="The campaign's name.")],
     file: Annotated[Path, typer.Argument(help="The contacts, a JSON object a line; `-` reads standard input.")],
     yes: YesOption = False,
+    is_trial: Annotated[
+        bool, typer.Option("--dry-run", help="Read all of it, say what would start when, and change nothing.")
+    ] = False,
     format_: FormatOption = Format.TEXT,
     project: ProjectOption = None,
     store: StoreOption = None,
@@ -50,14 +58,22 @@ def trigger_command(
     """
     opened = opened_project(project)
     clock = SystemClock()
-    if not yes:
+    if not yes and not is_trial:
         if str(file) == "-":
             raise UsageError("U120", "standard input holds the contacts, so nobody can be asked", "add `--yes`")
         ask(f"Start `{name}` with the contacts of {file}?", to="start it")
     with opened_store(store_path(opened, store), clock) as the_store, _opened(file) as stream:
+        topics = opened.project.topic_attributes
+        asked = Request(name, lambda: rows_of_lines(_pieces(stream)), actor(), topics=topics)
+        if is_trial:
+            trial = try_out(the_store, asked, clock.now)
+            if format_ is Format.JSON:
+                document(**trial.answer)
+            else:
+                show_trial(trial, file)
+            raise typer.Exit(0 if trial.would_start else 1)
         try:
-            request = Request(name, _pieces(stream), actor(), topics=opened.project.topic_attributes)
-            done = trigger(the_store, request, clock.now)
+            done = trigger(the_store, asked, clock.now)
         except RowsRefusedError as failure:
             if format_ is Format.JSON:
                 document(ok=False, rejected=[as_json(row) for row in failure.rows], rejected_count=failure.count)
@@ -75,14 +91,19 @@ def trigger_command(
 
 
 def _opened(file: Path) -> BinaryIO:
-    if str(file) == "-":
-        return sys.stdin.buffer
+    """The file, or standard input; a pipe is copied, so that it can be read again."""
     try:
-        return file.open("rb")
+        stream = sys.stdin.buffer if str(file) == "-" else file.open("rb")
     except OSError as failure:
         raise UsageError("U121", f"`{file}` cannot be read: {failure.strerror}", "name a file of contacts") from failure
+    if stream.seekable():
+        return stream
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 # whoever asked for it closes it
+    shutil.copyfileobj(stream, copy)
+    return copy
 
 
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    stream.seek(0)
     while piece := stream.read(_PIECE):
         yield piece

@@ -91,13 +91,8 @@ def bring_in(
             read += len(some)
         with pinned.reading() as connection:
             outcomes = SqlLedger(connection).place_events(country)
-        with pinned.writing() as connection:
-            trial = connection.begin_nested()
+        with pinned.trying() if is_trial else pinned.writing() as connection:
             added, newly_suppressed = SqlLedger(connection).take_events(now)
-            if is_trial:
-                trial.rollback()
-            else:
-                trial.commit()
     outcomes += Counter({EventOutcome.ADDED: added, EventOutcome.KNOWN: read - outcomes.total() - added})
     return EventReport(read, outcomes, newly_suppressed)
 

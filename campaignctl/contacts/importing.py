@@ -93,6 +93,10 @@ class ImportReport:
     opted_in: int = 0
 
 
+class ListChangedError(RefusedError):
+    """Somebody gave the list other attributes while a file was checked against those that it had."""
+
+
 class RowsRejectedError(WorkFailedError):
     """A strict import met rows that it cannot take, and changed nothing; `report` tells which."""
 
@@ -319,8 +323,8 @@ def carry_over(
 ) -> tuple[ContactList, Merged]:
     """From the waiting rows to the list, which must still be as it was when the file was checked against it."""
     if _shape(list_named(connection, wanted.list_name)) != _shape(seen):
-        raise RefusedError(
-            "S205", f"the attributes of `{wanted.list_name}` were changed while the file was read", "import it again"
+        raise ListChangedError(
+            "S205", f"the attributes of `{wanted.list_name}` were changed while its contacts were read", "do it again"
         )
     contact_list = ensure_list(connection, wanted.list_name, wanted.key)
     new = {column.name: column.type for column in intake.columns if contact_list.attribute(column.name) is None}
@@ -358,12 +362,12 @@ def _merged(connection: Connection, intake: Intake, contact_list: ContactList) -
     if intake.may_have_duplicates and contact_count(connection, contact_list):
         # Somebody filled the list while the file was read.
         intake.take_out_duplicates(connection)
-    trial = connection.begin_nested()
+    connection.exec_driver_sql("SAVEPOINT trial")
     merged = merge(connection, intake.staging, contact_list, intake.columns)
     if not intake.may_have_duplicates or merged.added == intake.staging.waiting:
-        trial.commit()
+        connection.exec_driver_sql("RELEASE trial")
         return merged
-    trial.rollback()
+    connection.exec_driver_sql("ROLLBACK TO trial")
     intake.take_out_duplicates(connection)
     return merge(connection, intake.staging, contact_list, intake.columns)
 

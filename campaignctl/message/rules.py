@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from campaignctl.campaign.load import CampaignFile
+from campaignctl.campaign.model import ApiStarter
 from campaignctl.campaign.rules.known import Known, placed_steps
 from campaignctl.campaign.source import Path
 from campaignctl.campaign.steps.email import BodyPair, Email, EmailStep
@@ -95,8 +97,8 @@ def _written_here(file: CampaignFile, path: Path, email: Email, known: Known, st
 
 
 def _inline(file: CampaignFile, path: Path, source: str, known: Known, step: str) -> Iterator[Problem]:
-    for code, message, hint, _line in _troubles(source, known):
-        yield file.problem(code, path, message, hint, step=step)
+    for found in _troubles(file, source, known):
+        yield file.problem(found.code, path, found.message, found.hint, severity=found.severity, step=step)
 
 
 def _bodies(file: CampaignFile, path: Path, email: Email, known: Known, step: str) -> Iterator[Problem]:
@@ -114,8 +116,9 @@ def _bodies(file: CampaignFile, path: Path, email: Email, known: Known, step: st
                     "C404", (*path, "body"), f"`{name}` is not UTF-8 text", "save it as UTF-8", step=step
                 )
     for name, source in sources.items():
-        for code, message, hint, line in _troubles(source, known):
-            yield Problem(code, message, hint, Severity.ERROR, name, whole_line(source, line), step)
+        for found in _troubles(file, source, known):
+            place = whole_line(source, found.line)
+            yield Problem(found.code, found.message, found.hint, found.severity, name, place, step)
     whole = "".join(sources.values())
     if sources and "unsubscribe_url" not in whole:
         yield file.problem(
@@ -181,8 +184,18 @@ def whole_line(source: str, number: int) -> Span:
     return Span(number, start, number, max(len(line.rstrip()), start) + 1)
 
 
-def _troubles(source: str, known: Known) -> Iterator[tuple[str, str, str, int]]:
-    """Code, message, hint and line of everything wrong in one template."""
+class _Trouble(NamedTuple):
+    """Something that is wrong in a template, and in which line of it."""
+
+    code: str
+    message: str
+    hint: str
+    line: int
+    severity: Severity = Severity.ERROR
+
+
+def _troubles(file: CampaignFile, source: str, known: Known) -> Iterator[_Trouble]:
+    """Everything wrong in one template."""
     if "{" not in source:
         return
     # A file without templates is checked without the library.
@@ -191,19 +204,25 @@ def _troubles(source: str, known: Known) -> Iterator[tuple[str, str, str, int]]:
     found = inspected(source)
     known_names = sorted(found.known_names)
     for message, line in found.problems:
-        yield "C404", message, "mend the template", line
+        yield _Trouble("C404", message, "mend the template", line)
     for name, line in found.unknown_names:
-        yield (
-            "C405",
-            f"templates do not know `{name}`",
-            did_you_mean(name, known_names, f"templates know {listed(known_names, 'and')}"),
-            line,
-        )
+        hint = did_you_mean(name, known_names, f"templates know {listed(known_names, 'and')}")
+        yield _Trouble("C405", f"templates do not know `{name}`", hint, line)
     if found.view_url and not known.project.public_url:
         hint = "add `public_url` to campaignctl.yaml, or take `view_url` out"
-        yield "C409", "`view_url` needs the address at which the service is reachable", hint, found.view_url[0]
+        said = "`view_url` needs the address at which the service is reachable"
+        yield _Trouble("C409", said, hint, found.view_url[0])
     if known.attributes is not None:
         for name, line in found.attributes:
             if name.lower() not in known.attributes and name not in _ALWAYS_KNOWN:
-                hint = did_you_mean(name, known.attributes, "check its spelling, or bring it in with the contacts")
-                yield "C406", f"no contact of the list has the attribute `{name}`", hint, line
+                yield _unknown_attribute(file, name, line, known.attributes)
+
+
+def _unknown_attribute(file: CampaignFile, name: str, line: int, attributes: Collection[str]) -> _Trouble:
+    """Nobody has it; that is no mistake where a request may bring it, with contacts of its own."""
+    message = f"no contact of the list has the attribute `{name}`"
+    if isinstance(file.campaign.starter, ApiStarter):
+        hint = did_you_mean(name, attributes, "see to it that the request brings it for every contact")
+        return _Trouble("C406", message, hint, line, Severity.WARNING)
+    hint = did_you_mean(name, attributes, "check its spelling, or bring it in with the contacts")
+    return _Trouble("C406", message, hint, line)

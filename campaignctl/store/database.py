@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
@@ -80,16 +80,24 @@ class Database:
             yield connection
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Connection]:
+    def trying(self) -> Iterator[Connection]:
+        """The same, and at its end all is taken back."""
+        with self._transaction("BEGIN IMMEDIATE", "ROLLBACK") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str, end: str = "COMMIT") -> Iterator[Connection]:
         try:
             with self.engine.connect() as connection:
                 connection.exec_driver_sql(begin)
                 try:
                     yield connection
                 except BaseException:
-                    connection.exec_driver_sql("ROLLBACK")
+                    # On a full disk, for example, SQLite takes all of it back by itself, and nothing is left to be.
+                    with suppress(DatabaseError):
+                        connection.exec_driver_sql("ROLLBACK")
                     raise
-                connection.exec_driver_sql("COMMIT")
+                connection.exec_driver_sql(end)
         except (IntegrityError, ProgrammingError):
             raise  # a bug of ours, not the world's doing
         except (DatabaseError, self._drivers_failure) as failure:

@@ -23,6 +23,7 @@ from campaignctl.store.told import ToldStatements
 from campaignctl.store.topics import TopicStatements
 from campaignctl.store.triggers import TriggerStatements
 from campaignctl.store.uncertain import UncertainStatements
+from campaignctl.store.uploads import UploadStatements
 
 
 class SqlLedger(
@@ -37,6 +38,7 @@ class SqlLedger(
     ApprovalStatements,
     SeriesStatements,
     HookLetterStatements,
+    UploadStatements,
 ):
     """All statements of the store, inside one transaction."""
 

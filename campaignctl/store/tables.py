@@ -357,7 +357,7 @@ triggers = Table(
     Column("at", BigInteger, nullable=False),
     Column("actor", Text, nullable=False),
     Column("idempotency_key", Text),
-    Column("sha256", Text, nullable=False),
+    Column("sha256", Text),
     Column("answer", Text, nullable=False),
 )
 
@@ -465,4 +465,17 @@ Index(
     hook_events.c.hook_id,
     hook_events.c.id,
     sqlite_where=hook_events.c.died_at.is_not(None),
+)
+
+# --- uploads: requests that come in parts, which are files beside the store ---
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )

@@ -24,7 +24,7 @@ class Trigger:
     """A request that started a campaign: how it named itself, what it carried, and what it was told."""
 
     idempotency_key: str | None
-    sha256: str
+    sha256: str | None
     answer: Mapping[str, object]
 
 

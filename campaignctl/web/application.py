@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from campaignctl.errors import CampaignctlError
-from campaignctl.web import gates, health, metrics, provider_events, tracking, triggers, unsubscribing
+from campaignctl.web import gates, health, metrics, provider_events, tracking, triggers, unsubscribing, uploads
 from campaignctl.web.access import Door
 from campaignctl.web.operations import Operation
 from campaignctl.web.problems import HttpProblem, not_found, problem_answer
@@ -29,6 +29,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *tracking.OPERATIONS,
     *triggers.OPERATIONS,
     *unsubscribing.OPERATIONS,
+    *uploads.OPERATIONS,
 )
 
 # What holds for every answer. Pages of ours say for themselves what they may show.

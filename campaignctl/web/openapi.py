@@ -94,12 +94,17 @@ def _of_path(operation: Operation) -> Iterable[dict[str, Any]]:
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string", "maxLength": parameter.longest}
+    if parameter.one_of:
+        schema["enum"] = list(parameter.one_of)
+    if parameter.pattern:
+        schema["pattern"] = parameter.pattern
     return {
         "name": parameter.name,
         "in": parameter.place,
         "required": parameter.is_required,
         "description": parameter.description,
-        "schema": {"type": "string", "maxLength": parameter.longest},
+        "schema": schema,
     }
 
 

@@ -37,6 +37,8 @@ class Parameter:
     place: str = "header"  # or "query"
     is_required: bool = False
     longest: int = 200
+    one_of: tuple[str, ...] = ()  # its values, where they are known
+    pattern: str = ""  # what it looks like otherwise
 
 
 @dataclass(frozen=True)

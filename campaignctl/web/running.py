@@ -8,18 +8,24 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from campaignctl.clock import Clock
 from campaignctl.engine.daemon import ends_on_signals
+from campaignctl.errors import StoreError
 from campaignctl.project import ProjectFile
 from campaignctl.store.ledger import SqlStore
+from campaignctl.uploading import clear_away
 from campaignctl.web.application import application
 from campaignctl.web.server import server_of
 from campaignctl.web.service import Service
 from campaignctl.wiring import keys_of, signer_of
+
+_TIDIED_EVERY: Final = timedelta(hours=1)
 
 
 def serve(
@@ -29,14 +35,24 @@ def serve(
     service = Service(project, store, clock, signer_of(store, clock), keys_of(store))
     server = server_of(application(service))
 
+    async def tidy() -> None:
+        while True:
+            with suppress(StoreError):  # another time
+                await service.in_thread(clear_away, store, clock.now())
+            await asyncio.sleep(_TIDIED_EVERY.total_seconds())
+
     async def run() -> None:
+        tidying = asyncio.ensure_future(tidy())
         if ends_with_input:
             # The daemon holds the other end of this pipe: when it dies, however it dies, the service ends too.
             reader = asyncio.StreamReader()
             await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
             ending = asyncio.ensure_future(reader.read())
             ending.add_done_callback(lambda _: setattr(server, "should_exit", True))
-        await server.serve(sockets=[listener])
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            tidying.cancel()
 
     with store.writing() as ledger:
         ledger.judge_again()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,14 @@ from hypothesis import strategies as st
 from world import World
 
 from campaignctl.cli.start import run
-from campaignctl.contacts.request import lines_of
+from campaignctl.contacts.request import lines_of, rows_of_lines
 from campaignctl.errors import RefusedError, WorkFailedError
 from campaignctl.flow.states import CampaignState, StepState
+from campaignctl.incoming import Identity, Request, RowsRefusedError
 from campaignctl.pausing import pause
 from campaignctl.store.checks.check import check_store
 from campaignctl.tracing import trace
-from campaignctl.triggering import OtherBodyError, Request, RowsRefusedError, Started, trigger
+from campaignctl.triggering import OtherBodyError, Started, trigger
 
 THANKS = """
 campaign: thanks
@@ -43,7 +45,17 @@ BOB = row("b", None, email="bob@example.org", name="Bob")
 
 
 def asked(world: World, *rows: bytes, key: str | None = None) -> Started:
-    return trigger(world.store, Request("thanks", rows, "tester", key), world.clock.now)
+    known = None if key is None else identity(b"".join(rows), key)
+    return trigger(world.store, request(lambda: rows, identity=known), world.clock.now)
+
+
+def identity(body: bytes, key: str) -> Identity:
+    return Identity(key, sha256(body).hexdigest())
+
+
+def request(body: Callable[[], Iterable[bytes]], campaign: str = "thanks", identity: Identity | None = None) -> Request:
+    """What is asked with the lines that come in pieces out of *body*."""
+    return Request(campaign, lambda: rows_of_lines(body()), "tester", identity)
 
 
 def subjects(world: World) -> list[tuple[str, str]]:
@@ -103,6 +115,14 @@ def test_the_same_request_again_gets_the_same_answer_and_another_body_is_a_mista
     assert again.answer == json.loads(json.dumps(first.answer))
     with pytest.raises(OtherBodyError):
         asked(thanks, BOB, key="k")
+
+    # And its rows are not even looked at again
+    def unwanted() -> Iterator[bytes]:
+        raise AssertionError
+        yield
+
+    again = trigger(thanks.store, request(unwanted, identity=identity(ADA, "k")), thanks.clock.now)
+    assert again.answer == first.answer
     with pytest.raises(RefusedError, match="started already"):
         asked(thanks, ADA, key="other")
 
@@ -125,6 +145,10 @@ def test_the_same_request_again_gets_the_same_answer_and_another_body_is_a_mista
         (b'{"id": "c", "properties": {"name": "\\u0000"}}', "NUL"),
         (b'{"id": "c", "data": {"x": "\\ud800"}}', "half of a character pair"),
         (b'{"id": "c", "data": {"x": 1e999}}', "too large"),
+        (b'{"id": "c", "data": {"x": ' + b"[" * 8 + b"]" * 8 + b"}}", "`data` is nested more than 8 levels deep"),
+        (b'{"id": "c", "data": {"x": ' + b"[" * 700 + b"]" * 700 + b"}}", "nested more than 8 levels deep"),
+        (b'{"id": "c", "data": ' + b"[" * 100_000, "nested too deep"),
+        (b'{"id": "c", "properties": {"x": ' + b"[" * 700 + b"]" * 700 + b"}}", "`x` holds an array"),
         (b'{"id": true}', "neither text nor a number"),
         (ADA, "duplicate key"),
     ],
@@ -138,6 +162,13 @@ def test_one_row_that_cannot_be_taken_starts_nothing_and_is_named(thanks: World,
     assert thanks.campaign("thanks").started_at is None
     with thanks.store.reading() as ledger:
         assert ledger.contact_list(thanks.campaign("thanks")).attributes.keys() == {"id"}
+
+
+def test_data_may_be_nested_a_little(thanks: World) -> None:
+    line = b'{"id": "c", "properties": {"email": "c@example.org", "name": "C"}, "data": {"order": '
+    asked(thanks, line + b"[" * 7 + b"5" + b"]" * 7 + b"}}")
+    thanks.run_until("2026-11-20 10:01")
+    assert subjects(thanks) == [("c@example.org", "Subject: Order [[[[[[[5]]]]]]] of C")]
 
 
 def test_a_request_with_nobody_in_it_starts_nothing(thanks: World) -> None:
@@ -195,7 +226,7 @@ def test_a_campaign_that_is_paused_stopped_or_started_by_its_times_is_not_starte
         "email: {subject: Hi, body: hello.md}\n"
     )
     with pytest.raises(RefusedError, match="by its times"):
-        trigger(thanks.store, Request("hello", [ADA], "tester"), thanks.clock.now)
+        trigger(thanks.store, request(lambda: [ADA], "hello"), thanks.clock.now)
 
 
 def test_a_request_after_the_time_of_a_step_starts_nothing(thanks: World) -> None:
@@ -230,8 +261,44 @@ def test_a_version_that_is_published_while_the_request_is_read_is_not_started_wi
         thanks.publish(THANKS.replace("Order", "Your order"))
 
     with pytest.raises(RefusedError, match="published anew"):
-        trigger(thanks.store, Request("thanks", slow(), "tester"), thanks.clock.now)
+        trigger(thanks.store, request(slow), thanks.clock.now)
     assert thanks.campaign("thanks").started_at is None
+
+
+def test_a_list_that_gets_an_attribute_while_the_request_is_read_does_not_lose_it(world: World) -> None:
+    world.contacts()
+    world.at("2026-11-20 10:00")
+    world.publish(THANKS)
+    times: list[int] = []
+
+    def slow() -> Iterator[bytes]:
+        yield ADA
+        if not times:
+            world.contacts("id,city\nc-1,Lyon\n")
+        times.append(1)
+
+    # It is read again, against the list as it is now
+    assert trigger(world.store, request(slow), world.clock.now).answer["members"] == 1
+    assert len(times) == 2
+    with world.store.reading() as ledger:
+        assert "city" in ledger.contact_list(world.campaign("thanks")).attributes
+
+
+def test_a_list_that_changes_again_and_again_while_the_request_is_read_is_told(world: World) -> None:
+    world.contacts()
+    world.at("2026-11-20 10:00")
+    world.publish(THANKS)
+    times: list[int] = []
+
+    def slow() -> Iterator[bytes]:
+        yield ADA
+        times.append(1)
+        world.contacts(f"id,city{len(times)}\nc-1,Lyon\n")
+
+    with pytest.raises(RefusedError, match="attributes of `customers` were changed") as refused:
+        trigger(world.store, request(slow), world.clock.now)
+    assert (refused.value.code, len(times)) == ("S205", 3)
+    assert world.campaign("thanks").started_at is None
 
 
 def test_trace_says_that_the_request_named_the_contact(thanks: World) -> None:
@@ -268,7 +335,7 @@ def test_a_line_without_an_end_does_not_fill_the_memory(thanks: World) -> None:
             yield b"x" * 100_000
 
     with pytest.raises(RowsRefusedError) as refused:
-        trigger(thanks.store, Request("thanks", endless(), "tester"), thanks.clock.now)
+        trigger(thanks.store, request(endless), thanks.clock.now)
     assert "longer than" in refused.value.rows[0].detail
 
 
@@ -279,6 +346,6 @@ def test_a_request_that_breaks_off_starts_nothing_and_leaves_no_file(thanks: Wor
 
     before = sorted(path.name for path in Path(thanks.folder).iterdir())
     with pytest.raises(OSError):  # noqa: PT011 # it has no text
-        trigger(thanks.store, Request("thanks", broken(), "tester"), thanks.clock.now)
+        trigger(thanks.store, request(broken), thanks.clock.now)
     assert sorted(path.name for path in Path(thanks.folder).iterdir()) == before
     assert thanks.campaign("thanks").started_at is None

@@ -233,7 +233,7 @@ def test_a_list_that_got_other_attributes_meanwhile_refuses_what_was_checked_bef
         for content in others:
             book.bring(content, "other.csv")
 
-    with pytest.raises(RefusedError, match=r"were changed while the file was read") as refused:
+    with pytest.raises(RefusedError, match=r"were changed while its contacts were read") as refused:
         book.bring("id,visits\nc-1,many\n", progress=meanwhile)
     assert refused.value.code == "S205"
     assert book.contacts() == {"c-1": {"name": "Ada", "visits": 3}}

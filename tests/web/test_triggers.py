@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -98,6 +100,29 @@ def test_of_twenty_equal_requests_at_once_one_starts_it(thanks: World, client: h
     assert len(thanks.email.sent) == 2
 
 
+def test_many_requests_at_once_do_not_keep_others_waiting(thanks: World, client: httpx.Client) -> None:
+    """There are forty threads; readers who unsubscribe need one of them."""
+    with ThreadPoolExecutor(45) as pool:
+        # None of them gets any further, for somebody else writes
+        with thanks.store.writing():
+            asked = [pool.submit(client.post, PATH, content=ADA, headers=NDJSON) for _ in range(45)]
+            while waiting_bodies(thanks) < 45:
+                assert not any(request.done() for request in asked)
+            assert client.get("/readyz", timeout=20).status_code == 200
+        statuses = sorted(request.result().status_code for request in asked)
+    assert statuses == [202] + [409] * 44
+
+
+def waiting_bodies(world: World) -> int:
+    """How many bodies wait beside the store, in files without a name."""
+    files = []
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed just now
+            files.append(str(link.readlink()))
+    nameless = [file for file in files if file.startswith(str(world.folder)) and file.endswith("(deleted)")]
+    return sum("-import-" not in file for file in nameless)
+
+
 def test_with_a_key_all_twenty_get_the_same_answer(thanks: World, client: httpx.Client) -> None:
     def ask(number: int) -> httpx.Response:
         return client.post(PATH, content=ADA + BOB, headers={**NDJSON, "Idempotency-Key": "one"})
@@ -107,6 +132,39 @@ def test_with_a_key_all_twenty_get_the_same_answer(thanks: World, client: httpx.
     assert {answer.status_code for answer in answers} == {202}
     assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1
     assert thanks.campaign("thanks").members == 2
+
+
+def test_a_dry_run_says_what_would_start_when_and_changes_nothing(thanks: World, client: httpx.Client) -> None:
+    tried = client.post(f"{PATH}?dry_run=true", content=ADA + BOB, headers={**NDJSON, "Idempotency-Key": "k"})
+    assert tried.status_code == 200
+    assert thanks.campaign("thanks").started_at is None
+    started = client.post(PATH, content=BOB + ADA, headers={**NDJSON, "Idempotency-Key": "k"})
+    # What was tried was not the request with this key, and would have come to the same
+    assert started.status_code == 202
+    assert started.json().items() <= tried.json().items()
+    assert client.post(f"{PATH}?dry_run=true", content=ADA, headers=NDJSON).json()["error"]["code"] == "P152"
+
+
+def test_a_dry_run_counts_the_rows_that_cannot_be_taken_and_why(thanks: World, client: httpx.Client) -> None:
+    wrong = b'{"id": "c", "properties": {"email": "nobody"}}\nx\n'
+    told = client.post(f"{PATH}?dry_run=true", content=ADA + wrong + ADA + BOB, headers=NDJSON).json()
+    assert (told["would_start"], told["rows"], told["accepted"], told["members"]) == (False, 5, 2, 2)
+    assert told["rejected_count"] == 3
+    assert told["rejected_by_reason"] == {"bad address": 1, "not a record": 1, "duplicate key": 1}
+    assert [row["line"] for row in told["rejected"]] == [2, 3, 4]
+    assert client.post(f"{PATH}?dry_run=yes", content=ADA, headers=NDJSON).json()["error"]["code"] == "H140"
+
+
+def test_a_row_of_a_document_that_is_nested_too_deep_is_rejected_as_a_row(client: httpx.Client) -> None:
+    for levels, code in ((9, "P155"), (600, "P155"), (100_000, "H106")):
+        nested = b"[" * levels + b"]" * levels
+        answer = client.post(
+            PATH,
+            content=b'{"contacts": [{"id": "a"}, {"id": "b", "data": {"x": ' + nested + b"}}]}",
+            headers={"Content-Type": "application/json"},
+        )
+        assert answer.json()["error"]["code"] == code
+        assert [row["line"] for row in answer.json().get("rejected", [])] == [2] * (code == "P155")
 
 
 def test_a_token_for_another_campaign_starts_nothing(thanks: World, client: httpx.Client) -> None:

@@ -287,7 +287,7 @@ CREATE TABLE triggers (
     at BIGINT NOT NULL,
     actor TEXT NOT NULL,
     idempotency_key TEXT,
-    sha256 TEXT NOT NULL,
+    sha256 TEXT,
     answer TEXT NOT NULL,
     PRIMARY KEY (campaign_id),
     FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
@@ -368,3 +368,14 @@ CREATE TABLE hook_events (
 CREATE INDEX hook_events_dead ON hook_events (hook_id, id) WHERE died_at IS NOT NULL;
 
 CREATE INDEX hook_events_to_tell ON hook_events (hook_id, campaign_id, id) WHERE died_at IS NULL;
+
+CREATE TABLE uploads (
+    id TEXT NOT NULL,
+    campaign_id INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    made_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+)
+ WITHOUT ROWID;
