@@ -32,6 +32,7 @@ from campaignctl.campaign.model import ZoneName
 from campaignctl.campaign.shape import shape_problems
 from campaignctl.campaign.source import Path as Place
 from campaignctl.campaign.source import Plain, Source, Value, read_source
+from campaignctl.conversion_settings import USUAL_WINDOW, Conversions
 from campaignctl.diagnostics import Problem
 from campaignctl.errors import UsageError
 from campaignctl.provider_settings import Providers
@@ -205,6 +206,10 @@ class Project(Model):
     providers: Providers = Field(
         Providers.model_construct(**dict.fromkeys(Providers.model_fields)),
         description="Who tells what happened with messages.",
+    )
+    conversions: Conversions = Field(
+        Conversions.model_construct(parameter=None, hosts=[], window=USUAL_WINDOW),
+        description="Which messages conversions count for.",
     )
     send: Sending = Field(
         Sending.model_construct(guarantee="at_least_once", quiet_hours=None, frequency_cap=None),

@@ -22,7 +22,7 @@ from campaignctl.contacts.event_file import EventReport, import_events
 from campaignctl.contacts.source import Format as FileFormat
 from campaignctl.contacts.source import Source
 from campaignctl.store.events import EventOutcome
-from campaignctl.wiring import opened_store, store_path
+from campaignctl.wiring import event_reader, keys_of, opened_store, store_path
 
 app = command_app()
 
@@ -48,20 +48,23 @@ def import_command(
     store: StoreOption = None,
 ) -> None:
     """
-    Bring in opens, clicks, bounces, complaints and unsubscribes; each once, however often it is imported.
+    Bring in opens, clicks, bounces, complaints, unsubscribes and conversions; each once, however often it is imported.
 
     One JSON object a line: {"campaign": "spring-sale", "step": "invitation",
     "contact": "c-17", "event": "click", "at": "2026-12-01T09:30Z", "url": "…"}.
     A line that cannot be read changes nothing at all. Whoever unsubscribed,
     complained or has no such address any more ("event": "bounce", "hard": true)
-    is suppressed at once.
+    is suppressed at once. A conversion has an id of its own, and may name only its contact:
+    {"event": "conversion", "id": "order-17", "contact": "c-17", "at": "…", "value": 49.9, "currency": "EUR"}.
 
     Example: campaignctl events import events.ndjson
     """
     clock = SystemClock()
-    with opened_store(store_path(opened_project(project), store), clock) as the_store:
+    opened = opened_project(project)
+    with opened_store(store_path(opened, store), clock) as the_store:
         source = Source(file, FileFormat.NDJSON, encoding)
-        report = import_events(the_store, source, clock.now(), is_trial=is_trial)
+        reader = event_reader(opened, the_store, keys_of(the_store))
+        report = import_events(the_store, source, clock.now(), reader, is_trial=is_trial)
     _show(report, format_, is_trial)
 
 

@@ -20,6 +20,7 @@ from campaignctl.web.documents import Document
 from campaignctl.web.operations import Content, Operation, Reply
 from campaignctl.web.problems import HttpProblem
 from campaignctl.web.service import Service
+from campaignctl.wiring import event_reader
 
 _STATUS: Final = {UnverifiedError: 401, UnreadableError: 400, UnreachableError: 503}
 
@@ -54,7 +55,8 @@ def _taken(service: Service, providers: dict[str, Provider], name: str, request:
     try:
         if name == "generic" and (generic := service.project.project.providers.generic) is not None:
             require_variables(name, service.project.project)
-            report = bring_in(service.store, signed_rows(generic.secret, request, now), now)
+            reader = event_reader(service.project, service.store, service.keys)
+            report = bring_in(service.store, signed_rows(generic.secret, request, reader, now), now)
             unmatched = report.read - report.added - report.outcomes[EventOutcome.KNOWN]
             return Taken(report.read, report.added, unmatched, report.newly_suppressed)
         if name not in providers:

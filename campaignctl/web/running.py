@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from campaignctl.clock import Clock
+from campaignctl.contacts.event_file import credit_conversions
 from campaignctl.project import ProjectFile
 from campaignctl.store.ledger import SqlStore
 from campaignctl.web.application import application
@@ -38,6 +39,7 @@ def serve(
 
     with store.writing() as ledger:
         ledger.judge_again()
+    credit_conversions(store)
     try:
         asyncio.run(run())
     finally:

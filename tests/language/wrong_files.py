@@ -266,4 +266,8 @@ WRONG: dict[str, list[Wrong]] = {
         Wrong(SHORT, project=("sender:", f"{SMTP}sender:")),
         Wrong(SHORT, project=("sender:", f"{SMTP}public_url: http://m.example\nsender:")),
     ],
+    "C443": [
+        Wrong(SHORT, project=("sender:", "conversions: {parameter: cctl}\nsender:")),
+        Wrong(SHORT, project=("sender:", "conversions: {hosts: [shop.example]}\nsender:")),
+    ],
 }

@@ -29,6 +29,7 @@ from sqlalchemy.exc import DatabaseError
 
 from campaignctl.errors import StoreError
 from campaignctl.store.checks.cohorts import cohorts_add_up, members_are_counted
+from campaignctl.store.checks.conversions import conversions_have_messages
 from campaignctl.store.checks.series import occurrences_fit
 from campaignctl.store.checks.states import final_is_final, intents_come_first, states_fit
 from campaignctl.store.checks.suppressed import nobody_suppressed_was_written_to
@@ -118,6 +119,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "intents": intents_come_first,
     "suppressions": nobody_suppressed_was_written_to,
     "states": states_fit,
+    "conversions": conversions_have_messages,
     "series": occurrences_fit,
     "versions": versions_are_whole,
     "attributes": attributes_have_columns,
