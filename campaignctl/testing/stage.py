@@ -50,6 +50,7 @@ _KINDS: Final = {
     "bounced": EventKind.BOUNCE,
     "complained": EventKind.COMPLAINT,
     "unsubscribed": EventKind.UNSUBSCRIBE,
+    "converted": EventKind.CONVERSION,
 }
 _ACTOR: Final = "scenario"
 
@@ -160,7 +161,8 @@ class Stage:
         at = self.clock.now().isoformat()
         same = {"campaign": campaign, "step": step, "event": _KINDS[what], "at": at, **more}
         file = self.folder / "events.ndjson"
-        file.write_text("".join(json.dumps({**same, "contact": each}) + "\n" for each in contacts), "utf-8")
+        rows = ({**same, "contact": each, "id": f"{step}/{each}/{at}"} for each in contacts)
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
         import_events(self.store, Source(file), self.clock.now())
 
     def pass_time(self, end: datetime | None) -> None:
@@ -192,6 +194,12 @@ class Stage:
                 .order_by(contacts.table.c.id)
             )
             return [Delivered(key, state, reason, instant(at)) for key, state, reason, at in rows]
+
+    def converted(self, campaign: LiveCampaign, step: str) -> int:
+        """How many contacts converted after the message of a step."""
+        number = campaign.step(step).id
+        with self.store.reading() as ledger:
+            return ledger.engagement([number])[number].converted
 
     def message(self, campaign: LiveCampaign, step: str, contact: str) -> bytes:
         """The message of a step that a contact got."""
