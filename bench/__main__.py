@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import cohorts, importing, machine, plans, sending, signing, simulation, startup
+from bench import cohorts, importing, machine, plans, sending, signing, simulation, startup, tracking
 from bench.results import Section
 
 BENCHMARKS = {
@@ -26,6 +26,7 @@ BENCHMARKS = {
     "simulation": simulation.measure,
     "sending": sending.measure,
     "signing": signing.measure,
+    "tracking": tracking.measure,
 }
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")

@@ -28,6 +28,7 @@ LOOP = (
     "{% if contact.points > 100 %}You may choose:{% endif %}\n"
     "{% for gift in ['a cup', 'a bag', 'a book'] %}{{ gift }} for {{ contact.firstname }}\n{% endfor %}\n"
 )
+LINK = "{{ link('https://shop.example/sale') }}\n"  # counted, where clicks are
 
 HEADER = "id,email,firstname,city,points"
 _NAMES = ("Ada", "Grace", "Edsger", "Barbara", "Alan", "Zoe", "Linus", "Margaret")

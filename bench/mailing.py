@@ -11,11 +11,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.letter import HTML, LOOP, POSTAL_ADDRESS, PUBLIC_URL, SENDER, SUBJECT, TEXT, for_ours, write_contacts
+from bench.letter import HTML, LINK, LOOP, POSTAL_ADDRESS, PUBLIC_URL, SENDER, SUBJECT, TEXT, for_ours, write_contacts
 from bench.processes import Used, run
 
 PROGRAM = [sys.executable, "-c", "from campaignctl.cli.start import start; start()"]
-SUBSTITUTING, ANY = "sale", "sale-with-a-loop"
+SUBSTITUTING, ANY, TRACKED = "sale", "sale-with-a-loop", "tracked-sale"
+_TRACK = "  track: {opens: true, clicks: true}\n"
 _NOBODY_LISTENS = 1
 
 
@@ -63,11 +64,15 @@ class Mailing:
         return Mailing(self.project, self.campaign, self.contacts, store)
 
 
-def published(folder: Path, campaign: str, contacts: int, port: int) -> Mailing:
-    """A mailing in *folder* to a server at *port*; with no contacts, a store in which there is nothing to do."""
+def published(folder: Path, campaign: str, contacts: int, port: int, onto: Path | None = None) -> Mailing:
+    """
+    A mailing in *folder* to a server at *port*; with no contacts, a store in which there is nothing to do.
+
+    *onto* is a store to add it to, instead of a new one.
+    """
     project = _project(folder / "project", port)
-    imported = folder / f"{contacts}.db"
-    if not imported.exists():
+    imported = onto or folder / f"{contacts}.db"
+    if onto or not imported.exists():
         file = write_contacts(folder / f"{contacts}.csv", max(contacts, 1))
         _command(project, imported, "contacts", "import", "customers", str(file))
     store = folder / f"{campaign}-{contacts}.db"
@@ -96,12 +101,12 @@ def _project(folder: Path, port: int) -> Path:
         f'postal_address: "{POSTAL_ADDRESS}"\nlists: {{customers: {{key: id, email: email}}}}\n'
         f"channels:\n  email: {{smtp: 'smtp://127.0.0.1:{port}', tls: none, connections: 10}}\n"
     )
-    for campaign, more in ((SUBSTITUTING, ""), (ANY, LOOP)):
+    for campaign, more, track in ((SUBSTITUTING, "", ""), (ANY, LOOP, ""), (TRACKED, LINK, _TRACK)):
         (folder / f"{campaign}.txt").write_text(for_ours(TEXT) + more)
         (folder / f"{campaign}.html").write_text(for_ours(HTML).replace("</body>", f"<p>{more}</p></body>"))
         (folder / f"{campaign}.yaml").write_text(
             f"campaign: {campaign}\nlist: customers\nsegment: {{attribute: email, exists: true}}\n"
             f'at: 2100-01-01 10:00\nemail:\n  subject: "{for_ours(SUBJECT)}"\n'
-            f"  body: {{html: {campaign}.html, text: {campaign}.txt}}\n"
+            f"  body: {{html: {campaign}.html, text: {campaign}.txt}}\n{track}"
         )
     return folder

@@ -65,7 +65,7 @@ def run_command(
         daemon_for(
             the_store, path, opened, clock, lambda report: show_report(clock.now(), report, log_format)
         ) as daemon,
-        ends_on_signals(daemon),
+        ends_on_signals(daemon.end),
     ):
         tell(f"the store is {path}")
         gc.freeze()  # what is there by now stays: it need not be looked through with every message

@@ -82,11 +82,11 @@ def _pause(wake_at: datetime | None, now: datetime) -> timedelta:
 
 
 @contextmanager
-def ends_on_signals(daemon: Daemon) -> Iterator[None]:
-    """SIGTERM and SIGINT end the daemon politely; a second one ends it at once."""
+def ends_on_signals(end: Callable[[], object]) -> Iterator[None]:
+    """SIGTERM and SIGINT end the work politely; a second one ends the process at once."""
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        daemon.end()
+        end()
         signal.signal(number, signal.SIG_DFL)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, false, literal, or_, select, update
+from sqlalchemy import Connection, bindparam, case, false, func, literal, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from campaignctl.flow import machines
@@ -20,6 +20,7 @@ from campaignctl.store.uncertain import Resolution
 
 _CONTACTS_AT_ONCE: Final = 500
 _MOST_REMEMBERED: Final = 300  # characters of what a program calls itself
+MOST_KEPT: Final = 200  # opens, and clicks, of one message: whoever asks again and again makes no work
 _LEFT: Final = (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.UNCERTAIN)
 
 
@@ -42,6 +43,7 @@ _DELAY: Final = case(
     else_=None,
 )
 _COLUMNS: Final = ["step_id", "contact_id", "kind", "at", "url", "is_machine", "link", "method", "agent_id", "delay"]
+_EARLIER: Final = events.alias()
 # Only of messages that exist: a token of a message that was never made counts nothing.
 _TAKE: Final = (
     insert(events)
@@ -62,6 +64,15 @@ _TAKE: Final = (
             deliveries.c.step_id == bindparam("h_step"),
             deliveries.c.contact_id == bindparam("h_contact"),
             or_(*(deliveries.c.state == state.value for state in _LEFT)),
+            select(func.count())
+            .select_from(_EARLIER)
+            .where(
+                _EARLIER.c.step_id == bindparam("h_step"),
+                _EARLIER.c.kind == bindparam("h_kind"),
+                _EARLIER.c.contact_id == bindparam("h_contact"),
+            )
+            .scalar_subquery()
+            < MOST_KEPT,
         ),
     )
     .on_conflict_do_nothing()

@@ -9,10 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from campaignctl.clock import Clock
 from campaignctl.contacts.event_file import credit_conversions
+from campaignctl.engine.daemon import ends_on_signals
 from campaignctl.project import ProjectFile
 from campaignctl.store.ledger import SqlStore
 from campaignctl.web.application import application
@@ -40,10 +42,12 @@ def serve(
     with store.writing() as ledger:
         ledger.judge_again()
     credit_conversions(store)
-    try:
-        asyncio.run(run())
-    finally:
-        service.close()
+    # The server has handlers of its own and raises signals again when it has ended: what it saw is still to be written.
+    with ends_on_signals(partial(setattr, server, "should_exit", True)):
+        try:
+            asyncio.run(run())
+        finally:
+            service.close()
 
 
 @contextmanager

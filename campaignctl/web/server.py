@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from campaignctl.errors import ChannelError, UsageError
 
@@ -42,8 +42,12 @@ def listening(host: str, port: int) -> socket.socket:
         ChannelError: it cannot be had.
     """
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        found = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, address = found[0]
+        # With the protocol named, asyncio turns Nagle's algorithm off: else an answer in two writes waits for 40 ms.
+        listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(1024)
@@ -54,40 +58,50 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-class _GuardedProtocol(H11Protocol):
-    """Ends a conversation whose next request does not come whole in time."""
+class _GuardedProtocol(HttpToolsProtocol):
+    """Ends a conversation whose next request has a head that is too large, or does not come whole in time."""
 
     _timer: asyncio.TimerHandle | None = None
+    _is_head = True  # what comes next belongs to the head of a request
+    _bytes = 0  # that came since the request before
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(transport)
         self._expect()
 
     def data_received(self, data: bytes) -> None:
+        self._bytes += len(data)
         super().data_received(data)
-        if self.cycle is not None and self._timer is not None:
-            # The head is here: the body has a time limit of its own.
-            self._timer.cancel()
-            self._timer = None
+        if self._is_head and self._bytes > _LARGEST_HEAD and not self.transport.is_closing():
+            self.send_400_response("The head of the request is too large.")
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        # The head is here: the body has a time limit of its own.
+        self._is_head = False
+        self._forget()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._is_head, self._bytes = True, 0
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if not self.transport.is_closing():
+        if self.cycle.response_complete and not self.transport.is_closing():
             self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._forget()
 
     def _expect(self) -> None:
+        self._forget()
+        self._timer = self.loop.call_later(_HEAD_IN_TIME, self.transport.close)
+
+    def _forget(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self.loop.call_later(_HEAD_IN_TIME, self._give_up)
-
-    def _give_up(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
+            self._timer = None
 
 
 def server_of(app: ASGIApp) -> uvicorn.Server:
@@ -105,6 +119,5 @@ def server_of(app: ASGIApp) -> uvicorn.Server:
         limit_concurrency=_CONNECTIONS,
         timeout_keep_alive=int(_HEAD_IN_TIME),
         timeout_graceful_shutdown=_GRACE,
-        h11_max_incomplete_event_size=_LARGEST_HEAD,
     )
     return uvicorn.Server(config)

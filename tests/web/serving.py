@@ -24,9 +24,12 @@ def service_of(world: World) -> Service:
 
 
 @contextmanager
-def served(world: World, operations: Sequence[Operation] = OPERATIONS) -> Iterator[httpx.Client]:
+def served(
+    world: World, operations: Sequence[Operation] = OPERATIONS, service: Service | None = None
+) -> Iterator[httpx.Client]:
     """A client of the service of *world*, which really listens."""
-    server = server_of(application(service_of(world), operations))
+    service = service or service_of(world)
+    server = server_of(application(service, operations))
     listener = listening("127.0.0.1", 0)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
     thread.start()
@@ -37,6 +40,7 @@ def served(world: World, operations: Sequence[Operation] = OPERATIONS) -> Iterat
     finally:
         server.should_exit = True
         thread.join()
+        service.close()
         listener.close()
 
 

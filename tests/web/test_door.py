@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -194,6 +195,27 @@ def test_a_head_that_is_too_large_is_refused(world: World) -> None:
         heard = raw_conversation(client, b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 700_000 + b"\r\n\r\n")
     # The line is cut while we still write, so the answer may be lost on its way.
     assert b" 200 " not in heard
+
+
+def test_a_head_that_comes_in_pieces_is_refused_once_it_is_too_large(world: World) -> None:
+    with served(world) as client:
+        heard = raw_conversation(client, b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 17_000)
+    assert heard.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_second_head_has_to_come_in_time_too(world: World) -> None:
+    whole = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+    with served(world) as client:
+        host, port = client.base_url.host, client.base_url.port or 80
+        with socket.create_connection((host, port), timeout=20) as line:
+            line.sendall(whole + whole)
+            heard = line.recv(65536)
+            while heard.count(b" 200 OK") < 2:
+                heard += line.recv(65536)
+            line.sendall(whole[:-2])
+            while piece := line.recv(65536):  # until the service ends it
+                heard += piece
+    assert heard.count(b"HTTP/1.1 ") == 2
 
 
 def test_a_head_that_does_not_come_in_time_ends_the_conversation(world: World) -> None:

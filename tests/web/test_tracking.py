@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import re
-import socket
-import threading
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from email import message_from_bytes, policy
 
 import httpx
 import pytest
 from sqlalchemy import update
+from web.serving import served, service_of
 from world import CONTACTS, PROJECT, World
 
 from campaignctl.project import PROJECT_FILE
+from campaignctl.store.hits import MOST_KEPT
 from campaignctl.store.suppressions import EMAIL, suppression_of
 from campaignctl.store.tables import agents, events
-from campaignctl.web.application import application
-from campaignctl.web.server import server_of
 from campaignctl.web.service import Service
-from campaignctl.wiring import keys_of, signer_of
+from campaignctl.wiring import signer_of
 
 PUBLIC = "https://mail.shop.example"
 CAMPAIGN = """
@@ -85,21 +84,6 @@ class Tracked:
         return [(row.kind, row.url, row.is_machine) for row in rows]
 
 
-@contextmanager
-def answering(service: Service) -> Iterator[httpx.Client]:
-    server = server_of(application(service))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        host, port = listener.getsockname()
-        try:
-            with httpx.Client(base_url=f"http://{host}:{port}", trust_env=False, timeout=30) as client:
-                yield client
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
 @pytest.fixture
 def tracked(world: World) -> Iterator[Tracked]:
     project = PROJECT.replace("email: email}", "email: email, language: lang}") + f"public_url: {PUBLIC}\n"
@@ -111,10 +95,9 @@ def tracked(world: World) -> Iterator[Tracked]:
     signer = signer_of(world.store, world.clock)
     world.run_until("2026-12-01 10:00", world.daemon(signer=signer))
     assert len(world.email.sent) == 3
-    service = Service(world.project, world.store, world.clock, signer, keys_of(world.store))
-    with answering(service) as client:
+    service = service_of(world)
+    with served(world, service=service) as client:
         yield Tracked(world, service, client)
-    service.close()
 
 
 def test_a_link_leads_where_it_was_published_to_and_is_counted(tracked: Tracked) -> None:
@@ -192,6 +175,16 @@ def test_opens_and_clicks_wait_for_a_locked_store(tracked: Tracked) -> None:
             assert tracked.client.get(tracked.path("o"), headers=PERSON).status_code == 200
             assert tracked.client.get(tracked.path("c", 1), headers=PERSON).status_code == 302
     assert len(tracked.seen()) == 41
+
+
+def test_whoever_asks_again_and_again_is_not_kept_again_and_again(tracked: Tracked) -> None:
+    clock = tracked.world.clock
+    for number in range(MOST_KEPT + 20):
+        clock.set_to(tracked.world.instant("2026-12-01 10:00") + timedelta(seconds=number))
+        tracked.client.get(tracked.path("o"), headers=PERSON)
+    tracked.client.get(tracked.path("c"), headers=PERSON)
+    tracked.client.get(tracked.path("o", 1), headers=PERSON)
+    assert Counter(kind for kind, _, _ in tracked.seen()) == {"open": MOST_KEPT + 1, "click": 1}
 
 
 def test_a_split_follows_what_people_did_and_not_what_machines_did(tracked: Tracked) -> None:
