@@ -84,6 +84,9 @@ class Happening(Model):
             complain("nobody does it", "add `contacts: [KEY, …]`", "C111", at=done[0])
         if (extra := [word for word in ("reject", "properties") if getattr(self, word)]) and self.gate is None:
             complain(f"`{extra[0]}` is for `gate`", "add `gate: STEP`", "C112", at=extra[0])
+        if (self.value is None) != (self.currency is None) or (self.value is not None and self.converted is None):
+            at = "currency" if self.value is None else "value"
+            complain("`value` and `currency` stand together, for `converted`", "write both or none", "C112", at=at)
         if self.refused is not None and done[0] not in ("run", "publish", "gate"):
             complain("only `run`, `publish` and `gate` can be refused", "take `refused` out", "C112", at="refused")
         return self

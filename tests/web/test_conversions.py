@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import httpx
 import pytest
 from sqlalchemy import update
-from web.serving import service_of, token_for
-from web.test_tracking import CAMPAIGN, PERSON, PUBLIC, SALE, SPLIT, Tracked, answering
+from web.serving import served, service_of, token_for
+from web.test_tracking import CAMPAIGN, PERSON, PUBLIC, SALE, SPLIT, Tracked
 from world import CONTACTS, PROJECT, World
 
 from campaignctl.contacts.event_file import credit_conversions
@@ -40,9 +40,8 @@ def shop(world: World) -> Iterator[Tracked]:
     world.publish(CAMPAIGN)
     service = service_of(world)
     world.run_until("2026-12-01 10:00", world.daemon(signer=service.signer))
-    with answering(service) as client:
+    with served(world, service=service) as client:
         yield Tracked(world, service, client)
-    service.close()
 
 
 def landed(shop: Tracked, number: int = 0, place: int = 0) -> str:
@@ -100,7 +99,7 @@ def test_what_was_clicked_is_kept_without_the_parameter(shop: Tracked) -> None:
 
 def test_a_project_without_a_parameter_adds_none(shop: Tracked) -> None:
     shop.world.write(PROJECT_FILE, PROJECT + f"public_url: {PUBLIC}\n")
-    with answering(service_of(shop.world)) as client:
+    with served(shop.world) as client:
         answer = client.get(shop.path("c"), headers=PERSON)
     assert answer.headers["location"] == "https://shop.example/sale?a=1&b=2"
 
@@ -301,13 +300,12 @@ def test_an_order_proves_that_its_message_arrived_only_where_its_token_came_back
     world.run_until("2026-12-01 09:30", world.daemon(signer=service.signer, may_repeat=False))
     assert world.deliveries("sale") == {"uncertain": 3}
     token = service.signer.token(Purpose.CONVERSION, world.campaign().step("sale").id, 1)
-    with answering(service) as client:
+    with served(world, service=service) as client:
         shop = Tracked(world, service, client)
         tell(
             shop, order(1, token=token), order(2, campaign="sale", step="sale", contact="c-2"), order(3, contact="c-3")
         )
     assert world.deliveries("sale") == {"sent": 1, "uncertain": 2}
-    service.close()
 
 
 def test_a_trace_shows_what_happened_and_why_it_was_a_machine(shop: Tracked) -> None:
@@ -356,7 +354,7 @@ def test_who_has_several_lists_names_one(shop: Tracked) -> None:
     two = PROJECT.replace("email: email}", "email: email}, leads: {key: id, email: email}")
     shop.world.write(PROJECT_FILE, two + f"public_url: {PUBLIC}\n")
     service: Service = service_of(shop.world)
-    with answering(service) as client:
+    with served(shop.world, service=service) as client:
         other = Tracked(shop.world, service, client)
         told = ask(other, "\n".join(map(json.dumps, [order(contact="c-1"), order(2, contact="c-1", list="customers")])))
     assert (told.json()["added"], told.json()["rejected"][0]["line"]) == (1, 1)
