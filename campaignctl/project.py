@@ -32,6 +32,7 @@ from campaignctl.campaign.model import ZoneName
 from campaignctl.campaign.shape import shape_problems
 from campaignctl.campaign.source import Path as Place
 from campaignctl.campaign.source import Plain, Source, Value, read_source
+from campaignctl.conversion_settings import USUAL_WINDOW, Conversions
 from campaignctl.diagnostics import Problem
 from campaignctl.errors import UsageError
 from campaignctl.hook_settings import Hook
@@ -230,6 +231,10 @@ class Project(Model):
         description="Who tells what happened with messages.",
     )
     hooks: dict[Name, Hook] = Field({}, description="Who is told of what happens.")
+    conversions: Conversions = Field(
+        Conversions.model_construct(parameter=None, hosts=[], window=USUAL_WINDOW),
+        description="Which messages conversions count for.",
+    )
     send: Sending = Field(
         Sending.model_construct(guarantee="at_least_once", quiet_hours=None, frequency_cap=None),
         description="Rules for every message.",

@@ -261,6 +261,16 @@ def topics_can_be_kept(file: ProjectFile) -> Iterator[Problem]:
         taken[attribute.lower()] = f"that of the topic `{name}`"
 
 
+def parameters_have_hosts(file: ProjectFile) -> Iterator[Problem]:
+    """C443: a parameter on links, and the hosts that get it."""
+    conversions = file.project.conversions
+    if conversions.parameter is not None and not conversions.hosts:
+        place, hint = ("conversions", "parameter"), "add `hosts: [shop.example]`"
+        yield file.problem("C443", place, "no host gets the parameter", hint)
+    if conversions.hosts and conversions.parameter is None:
+        yield file.problem("C443", ("conversions", "hosts"), "the hosts get no parameter", "add `parameter: cctl`")
+
+
 def _written(file: ProjectFile, path: Path) -> str:
     """What the file itself has at *path*, before the environment is read; nothing where it has no text there."""
     value: Value = file.source.value
@@ -290,4 +300,5 @@ PROJECT_RULES: Final[Sequence[ProjectRule]] = (
     secrets_come_from_outside,
     providers_can_be_heard,
     topics_can_be_kept,
+    parameters_have_hosts,
 )

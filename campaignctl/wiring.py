@@ -16,15 +16,16 @@ from campaignctl.channels.outbox import OutboxChannel
 from campaignctl.channels.smtp.settings import SmtpSettings
 from campaignctl.channels.unusable import UnusableChannel
 from campaignctl.clock import Clock
+from campaignctl.contacts.event_line import EventReader
 from campaignctl.dkim_key import signature_of
 from campaignctl.engine.carry_out import Outside
 from campaignctl.engine.daemon import Daemon
 from campaignctl.engine.dispatch import Dispatcher
 from campaignctl.engine.hooks import HookTeller, TellingThread, lanes_at_once
-from campaignctl.engine.rules import SendingRules
+from campaignctl.engine.rules import SendingRules, sms_rules
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.errors import ChannelError, RefusedError, StoreError, WorkFailedError
-from campaignctl.message.links import KeyRing, Signer
+from campaignctl.message.links import KeyRing, Purpose, Signer
 from campaignctl.message.marks import Callbacks, Marks
 from campaignctl.message.return_path import ReturnPath, ReturnPaths
 from campaignctl.ports import Channel
@@ -32,6 +33,7 @@ from campaignctl.project import ProjectFile, unset_variable
 from campaignctl.stopping import finish_stops
 from campaignctl.store.database import open_sqlite, open_to_look
 from campaignctl.store.ledger import SqlStore
+from campaignctl.store.returned import DeliveryNames, NamedDelivery
 from campaignctl.store.spill import SpillFile
 
 if TYPE_CHECKING:
@@ -252,6 +254,28 @@ def mail_server(project: ProjectFile) -> SmtpSettings | None:
         return SmtpSettings.from_url(settings.smtp, tls=settings.tls, connections=settings.connections)
     except ValueError as failure:
         raise ChannelError("D102", str(failure), "write it like `smtp://user:password@host:587`") from failure
+
+
+def event_reader(project: ProjectFile, store: SqlStore, keys: KeyRing) -> EventReader:
+    """What reads events of the project: tokens and ids of its messages lead to their deliveries."""
+    names = DeliveryNames()
+
+    def delivery_of(purpose: Purpose, token: str) -> NamedDelivery | None:
+        found = keys.opened(purpose, token)
+        if found is None:
+            return None
+        with store.reading() as ledger:
+            return names.of(ledger.connection, *found)
+
+    def delivery_called(message_id: str) -> NamedDelivery | None:
+        with store.reading() as ledger:
+            found = ledger.delivery_called(message_id)
+            return None if found is None else names.of(ledger.connection, *found)
+
+    lists = project.project.lists
+    only_list = next(iter(lists)) if len(lists) == 1 else None
+    country = sms_rules(project.project).country
+    return EventReader(project.project.conversions.window, only_list, country, delivery_of, delivery_called)
 
 
 def return_path_of(project: ProjectFile, signer: Signer) -> ReturnPath | None:

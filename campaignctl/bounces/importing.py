@@ -12,7 +12,8 @@ from typing import Final
 from campaignctl.bounces.mailbox import Found, messages_in
 from campaignctl.bounces.parts import UnreadableError
 from campaignctl.bounces.report import IGNORED, Report, ReportKind, report_in
-from campaignctl.contacts.event_file import Row, bring_in
+from campaignctl.contacts.event_file import bring_in
+from campaignctl.contacts.event_line import Row
 from campaignctl.message.return_path import ReturnPaths
 from campaignctl.store.events import EventKind
 from campaignctl.store.instants import stored

@@ -339,6 +339,17 @@ BounceMailbox = Annotated[
 ]
 _DOMAIN = r"(?=.{1,253}$)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,63}"
 Domain = Annotated[str, *read_as(_matching(_DOMAIN), "a domain", "shop.example", pattern=_DOMAIN)]
+_PARAMETER = "[A-Za-z][A-Za-z0-9_-]{0,31}"
+ParameterName = Annotated[
+    str,
+    *read_as(
+        _matching(_PARAMETER),
+        "the name of a parameter (letters, digits, `_` and `-`)",
+        "cctl",
+        pattern=_PARAMETER,
+        as_yaml=("boolean",),
+    ),
+]
 _SELECTOR = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?){0,3}"
 Selector = Annotated[
     str, *read_as(_matching(_SELECTOR), "the name of a key in DNS", "c1", pattern=_SELECTOR, as_yaml=("integer",))

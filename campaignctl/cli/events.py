@@ -21,9 +21,8 @@ from campaignctl.clock import SystemClock
 from campaignctl.contacts.event_file import EventReport, import_events
 from campaignctl.contacts.source import Format as FileFormat
 from campaignctl.contacts.source import Source
-from campaignctl.engine.rules import sms_rules
 from campaignctl.store.events import EventOutcome
-from campaignctl.wiring import opened_store, store_path
+from campaignctl.wiring import event_reader, keys_of, opened_store, store_path
 
 app = command_app()
 
@@ -49,22 +48,24 @@ def import_command(
     store: StoreOption = None,
 ) -> None:
     """
-    Bring in opens, clicks, bounces, complaints and unsubscribes; each once, however often it is imported.
+    Bring in opens, clicks, bounces, complaints, unsubscribes and conversions; each once, however often it is imported.
 
     One JSON object a line: {"campaign": "spring-sale", "step": "invitation",
     "contact": "c-17", "event": "click", "at": "2026-12-01T09:30Z", "url": "…"}.
     "message_id", as the provider of text messages calls one, may take the place of
     campaign, step and contact. A line that cannot be read changes nothing at all. Whoever unsubscribed,
     complained or has no such address any more ("event": "bounce", "hard": true)
-    is suppressed at once.
+    is suppressed at once. A conversion has an id of its own, and may name only its contact:
+    {"event": "conversion", "id": "order-17", "contact": "c-17", "at": "…", "value": 49.9, "currency": "EUR"}.
 
     Example: campaignctl events import events.ndjson
     """
-    clock, opened = SystemClock(), opened_project(project)
+    clock = SystemClock()
+    opened = opened_project(project)
     with opened_store(store_path(opened, store), clock) as the_store:
         source = Source(file, FileFormat.NDJSON, encoding)
-        country = sms_rules(opened.project).country
-        report = import_events(the_store, source, clock.now(), is_trial=is_trial, country=country)
+        reader = event_reader(opened, the_store, keys_of(the_store))
+        report = import_events(the_store, source, clock.now(), reader, is_trial=is_trial)
     _show(report, format_, is_trial)
 
 

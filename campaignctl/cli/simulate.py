@@ -24,7 +24,8 @@ from campaignctl.cli.options import (
 from campaignctl.cli.screen import say
 from campaignctl.cli.show import document, table
 from campaignctl.clock import SystemClock
-from campaignctl.contacts.event_file import Row, events_in
+from campaignctl.contacts.event_file import events_in
+from campaignctl.contacts.event_line import Row
 from campaignctl.contacts.source import Format as FileFormat
 from campaignctl.contacts.source import Source
 from campaignctl.errors import UsageError

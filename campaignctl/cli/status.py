@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from campaignctl.campaign.when import wall_text
+from campaignctl.cli.engagement_words import engagement_document, engagement_words
 from campaignctl.cli.gate_words import gate_document, gate_words
 from campaignctl.cli.hook_words import hook_words
 from campaignctl.cli.options import Format, FormatOption, ProjectOption, StoreOption, command_app, opened_project
@@ -30,7 +31,7 @@ def status_command(
     store: StoreOption = None,
 ) -> None:
     """
-    Show where a campaign stands: its steps, their times, their deliveries by state.
+    Show where a campaign stands: its steps, their times, their deliveries by state, and what contacts did.
 
     Of a recurring campaign: its rule, its next starts, and what became of the others.
 
@@ -52,6 +53,7 @@ def status_command(
             if each.campaign == campaign.name and not each.means_the_same
         }
         waiting = ledger.waiting_for_approval(campaign)
+        engagement = ledger.engagement([step.id for step in campaign.steps if step.verb in ("email", "sms")])
         gates = {gate.step_id: (gate, ledger.held_by(gate)) for gate in ledger.gates_of(campaign)}
         hooks = ledger.hook_standings(campaign)
     if format_ is Format.JSON:
@@ -74,6 +76,7 @@ def status_command(
                     "reason": step.reason,
                     "local_time_changed": step.name in moved,
                     "deliveries": counts[step.id],
+                    "engagement": engagement_document(engagement.get(step.id)),
                     "gate": gate_document(*gates[step.id]) if step.id in gates else None,
                 }
                 for step in campaign.steps
@@ -104,6 +107,9 @@ def status_command(
             for step in campaign.steps
         ],
     )
+    for step in campaign.steps:
+        if said := engagement_words(engagement.get(step.id)):
+            print(f"\n{step.name}: {said}")
     for planned in moved.values():
         say(
             f"\n{planned.step}: the rules of {planned.timezone} have changed since it was published; it runs at"

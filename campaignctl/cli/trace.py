@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -11,6 +11,8 @@ from campaignctl.cli.options import Format, FormatOption, ProjectOption, StoreOp
 from campaignctl.cli.screen import visible
 from campaignctl.cli.show import document, utc_text
 from campaignctl.clock import SystemClock
+from campaignctl.flow.machines import Sign
+from campaignctl.store.tracing import TracedEvent
 from campaignctl.tracing import Trace, trace
 from campaignctl.wiring import opened_store, store_path
 
@@ -46,5 +48,26 @@ def show(found: Trace) -> None:
     for step in found.steps:
         print(f"\n{step.step}: {visible(step.explanation)}")
         for event in step.events:
-            by = " by a machine" if event.machine else ""
-            print(f"  {utc_text(event.at)} {event.event}{by} {visible(event.url)}".rstrip())
+            print(f"  {utc_text(event.at)} {visible(_words(event))}")
+
+
+def _words(event: TracedEvent) -> str:
+    words = [str(event.event)]
+    if event.machine:
+        words.append(f"by a machine ({_SIGNS[event.why]})" if event.why else "by a machine")
+    if event.id is not None:
+        words.append(event.id)
+    if event.value is not None:
+        words.append(f"{event.value:.2f} {event.currency}")
+    return " ".join([*words, event.url]).rstrip()
+
+
+_SIGNS: Final = {
+    Sign.NAME: "by what it calls itself",
+    Sign.AT_ONCE: "quicker than anybody reads",
+    Sign.HEAD: "asked for as no browser does",
+    Sign.HIDDEN_LINK: "of the link that nobody sees",
+    Sign.MANY_LINKS: "several links at once",
+    Sign.SAME_PROGRAM: "the same program did what only machines do",
+    Sign.REPORTED: "as was reported",
+}

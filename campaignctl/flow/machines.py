@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 VERSION: Final = 1  # of these rules; hits are looked at again when it changes
@@ -26,6 +27,18 @@ _NAMES: Final = (
 )  # fmt: skip
 # Apple's Mail Privacy Protection says this and no more; a browser names itself.
 _ALL_THAT_APPLE_SAYS: Final = "mozilla/5.0"
+
+
+class Sign(StrEnum):
+    """What says that a machine did something."""
+
+    NAME = "name"  # the program calls itself so, or nothing
+    AT_ONCE = "at_once"  # quicker after the sending than anybody reads
+    HEAD = "head"  # asked for as no browser does
+    HIDDEN_LINK = "hidden_link"  # the link that nobody sees
+    MANY_LINKS = "many_links"  # the first of several links at once
+    SAME_PROGRAM = "same_program"  # the same program did one of these around it
+    REPORTED = "reported"  # whoever told of it says so
 
 
 class Hit(NamedTuple):
@@ -55,19 +68,39 @@ def is_known_machine(agent: str) -> bool:
 
 
 def machines_among(hits: Sequence[Hit]) -> list[bool]:
+    """Which of the hits on one contact's message machines made, in the order given."""
+    return [sign is not None for sign in signs_among(hits)]
+
+
+def signs_among(hits: Sequence[Hit]) -> list[Sign | None]:
     """
-    Which of the hits on one contact's message machines made, in the order given.
+    What says of each hit on one contact's message that a machine made it; None where a person did.
 
     A request that only a machine makes (HEAD, the hidden link, many links at
     once) tells of everything that the same program asked for around it.
     """
-    telling = [hit for hit in hits if hit.method == "HEAD" or hit.link == 0 or _is_in_burst(hit, hits)]
-    return [
-        is_known_machine(hit.agent)
-        or (hit.delay is not None and hit.delay < _AT_ONCE)
-        or any(hit.agent == other.agent and abs(hit.at - other.at) <= _VISIT for other in telling)
-        for hit in hits
-    ]
+    telling = [_only_machines_do(hit, hits) for hit in hits]
+    others = [hit for hit, own in zip(hits, telling, strict=True) if own is not None]
+
+    def sign(hit: Hit, own: Sign | None) -> Sign | None:
+        if is_known_machine(hit.agent):
+            return Sign.NAME
+        if hit.delay is not None and hit.delay < _AT_ONCE:
+            return Sign.AT_ONCE
+        if own is not None:
+            return own
+        is_same = any(hit.agent == other.agent and abs(hit.at - other.at) <= _VISIT for other in others)
+        return Sign.SAME_PROGRAM if is_same else None
+
+    return [sign(hit, own) for hit, own in zip(hits, telling, strict=True)]
+
+
+def _only_machines_do(hit: Hit, hits: Sequence[Hit]) -> Sign | None:
+    if hit.method == "HEAD":
+        return Sign.HEAD
+    if hit.link == 0:
+        return Sign.HIDDEN_LINK
+    return Sign.MANY_LINKS if _is_in_burst(hit, hits) else None
 
 
 def _is_in_burst(hit: Hit, hits: Sequence[Hit]) -> bool:

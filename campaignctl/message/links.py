@@ -32,6 +32,7 @@ class Purpose(StrEnum):
     GATE = "gate"  # another system's answer
     RETURN_PATH = "return_path"  # the envelope sender
     EVENT = "event"  # a provider's news of a message
+    CONVERSION = "conversion"  # what a shop gives back of a visit
 
 
 class Signer:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from campaignctl.channels.http.signing import verified
-from campaignctl.contacts.event_file import Row, event_rows
+from campaignctl.contacts.event_file import event_rows
+from campaignctl.contacts.event_line import EventReader, Row
 from campaignctl.errors import WorkFailedError
 from campaignctl.providers.request import ProviderRequest, UnreadableError, UnverifiedError
 
 
-def signed_rows(secret: str, request: ProviderRequest, now: datetime) -> Iterator[Row]:
+def signed_rows(secret: str, request: ProviderRequest, reader: EventReader, now: datetime) -> Iterator[Row]:
     """
     The events of a request, one a line.
 
@@ -26,6 +27,6 @@ def signed_rows(secret: str, request: ProviderRequest, now: datetime) -> Iterato
     if not verified(secret, request.headers, request.content, now):
         raise UnverifiedError("the signature does not fit, or is too old")
     try:
-        return iter(list(event_rows(text.split("\n"))))
+        return iter(list(event_rows(text.split("\n"), reader)))
     except WorkFailedError as failure:
         raise UnreadableError(failure.message) from failure

@@ -14,7 +14,8 @@ from campaignctl.approving import approve, waiting_version
 from campaignctl.backing_up import copy_pages
 from campaignctl.campaign.version import Version
 from campaignctl.clock import SetClock
-from campaignctl.contacts.event_file import Row, bring_in
+from campaignctl.contacts.event_file import bring_in
+from campaignctl.contacts.event_line import Row
 from campaignctl.engine.rules import SendingRules
 from campaignctl.engine.tick import Engine
 from campaignctl.errors import WorkFailedError
@@ -30,6 +31,7 @@ from campaignctl.simulation.assumptions import Assumptions
 from campaignctl.simulation.rendering import MOST_EXPLAINED, Checked, MessageCheck
 from campaignctl.simulation.sending import VirtualSending
 from campaignctl.store.database import open_scratch
+from campaignctl.store.events import EventKind
 from campaignctl.store.ledger import SqlStore
 from campaignctl.store.virtual.ledger import VirtualLedger, VirtualStore
 
@@ -130,7 +132,7 @@ def simulate(store: VirtualStore, version: Version, project: Project, settings: 
         ledger.isolate(ledger.known_campaign(name))
         for step in ledger.steps_at_work(name):
             store.progress.next_at[step.id] = now
-        ledger.add_coming({**row, "campaign": name} if row["campaign"] == written else row for row in settings.events)
+        ledger.add_coming(_coming(settings.events, written, name))
         marks = ledger.rate_marks()
         channels = {name: Meter(rules.rate_of(name), marks.get(f"channel/{name}")) for name in ("email", "sms")}
     check = MessageCheck(assumed.seed, settings.most_rendered)
@@ -141,6 +143,13 @@ def simulate(store: VirtualStore, version: Version, project: Project, settings: 
         campaign = ledger.known_campaign(name)
         _refuse_what_cannot_be_done(ledger, campaign)
         return _outcome(ledger, campaign, now, check)
+
+
+def _coming(events: Iterable[Row], written: str, name: str) -> Iterator[Row]:
+    """The events that may matter: no step asks for conversions."""
+    for row in events:
+        if row["kind"] != EventKind.CONVERSION:
+            yield {**row, "campaign": name} if row["campaign"] == written else row
 
 
 def _refuse_what_waits(store: VirtualStore, version: Version) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     case,
     func,
     literal,
+    null,
     or_,
     select,
     true,
@@ -33,11 +34,12 @@ from sqlalchemy.dialects.sqlite import insert
 from campaignctl.flow.states import DeliveryState
 from campaignctl.message.phone import normal_phone
 from campaignctl.ports import LiveCampaign
+from campaignctl.store.conversions import TO_CREDIT, ConversionStatements
 from campaignctl.store.instants import stored
 from campaignctl.store.lists import KEY_COLUMN, ContactList, list_named
 from campaignctl.store.suppressions import EMAIL, SMS, UNSUBSCRIBED
-from campaignctl.store.tables import deliveries, events, steps, suppressions
-from campaignctl.store.uncertain import Resolution, UncertainStatements
+from campaignctl.store.tables import conversions, deliveries, events, steps, suppressions
+from campaignctl.store.uncertain import Resolution
 
 
 class EventKind(StrEnum):
@@ -48,6 +50,7 @@ class EventKind(StrEnum):
     BOUNCE = "bounce"  # it came back
     COMPLAINT = "complaint"  # it was called spam
     UNSUBSCRIBE = "unsubscribe"  # no more of these
+    CONVERSION = "conversion"  # what it was for, like an order
 
 
 class EventOutcome(StrEnum):
@@ -64,7 +67,9 @@ class EventOutcome(StrEnum):
 # they came, then those that belong to a delivery, and whom they suppress.
 _staging = MetaData(schema="staging")
 
-# `is_hard` says of a bounce that the address does not exist.
+# `is_hard` says of a bounce that the address does not exist. A conversion that
+# names no message has a list instead; `is_proof` says that it came by a token of
+# the message itself, and `within` how long before it a click or open counts.
 brought = Table(
     "brought",
     _staging,
@@ -77,6 +82,12 @@ brought = Table(
     Column("url", Text, nullable=False),
     Column("is_machine", Boolean, nullable=False),
     Column("is_hard", Boolean, nullable=False),
+    Column("list", Text),
+    Column("order_id", Text),
+    Column("value", BigInteger),
+    Column("currency", Text),
+    Column("within", BigInteger),
+    Column("is_proof", Boolean),
 )
 
 # In the order of the unique index of `events`, which takes them so several times quicker.
@@ -93,6 +104,27 @@ _placed = Table(
 )
 # What of it is kept.
 _EVENT = [column for column in _placed.c if column.name != "is_hard"]
+_ordered = Table(
+    "ordered",
+    _staging,
+    Column("order_id", Text, primary_key=True),
+    *(
+        Column(column.name, column.type)
+        for column in (
+            conversions.c.list_id, conversions.c.contact_id, conversions.c.at, conversions.c.value,
+            conversions.c.currency, conversions.c.within, conversions.c.told_step_id,
+        )
+    ),
+    Column("is_proof", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+_CONVERSION = [column for column in _ordered.c if column.name != "is_proof"]
+_lost = Table(
+    "lost",
+    _staging,
+    Column("line", Integer, primary_key=True),
+    Column("outcome", Text, nullable=False),
+)
 _unwanted = Table(
     "unwanted",
     _staging,
@@ -102,6 +134,9 @@ _unwanted = Table(
     sqlite_with_rowid=False,
 )
 
+_NAMES_A_MESSAGE = brought.c.list.is_(None)
+_IS_CONVERSION = brought.c.kind == EventKind.CONVERSION.value
+_IS_TOUCH = _placed.c.kind.in_([EventKind.CLICK.value, EventKind.OPEN.value])
 _SUPPRESSES = or_(
     brought.c.kind.in_([EventKind.UNSUBSCRIBE.value, EventKind.COMPLAINT.value]),
     and_(brought.c.kind == EventKind.BOUNCE.value, brought.c.is_hard),
@@ -113,7 +148,7 @@ _REASON = case(
 )
 
 
-class EventStatements(UncertainStatements):
+class EventStatements(ConversionStatements):
     """Bringing events in."""
 
     connection: Connection
@@ -124,37 +159,48 @@ class EventStatements(UncertainStatements):
 
     def place_events(self, country: str | None = None) -> Counter[EventOutcome]:
         """
-        Find the delivery that each of the *brought* events belongs to; counts those that have none.
+        Find the delivery, or the contact, that each of the *brought* events belongs to; counts those that have none.
 
         A number without a country code is one of *country*.
 
         This is most of the work, and needs no lock.
         """
-        lost: Counter[EventOutcome] = Counter()
-        of_each = select(brought.c.campaign, func.count()).group_by(brought.c.campaign)
-        for name, count in self.connection.execute(of_each).all():
+        for name in self.connection.scalars(select(brought.c.campaign).where(_NAMES_A_MESSAGE).distinct()).all():
             campaign = self.campaign_named(name)
             contacts = None if campaign is None else list_named(self.connection, campaign.list_name)
             if campaign is None or contacts is None:
-                lost[EventOutcome.NO_STEP] += count
+                self._lose(EventOutcome.NO_STEP, and_(_NAMES_A_MESSAGE, brought.c.campaign == name))
             else:
-                lost += self._place(campaign, contacts)
+                self._place(campaign, contacts)
                 self._note_unwanted(campaign, contacts)
                 self._note_unwanted_numbers(campaign, contacts, country)
-        return lost
+        for name in self.connection.scalars(select(brought.c.list).where(brought.c.list.is_not(None)).distinct()).all():
+            contacts = list_named(self.connection, name)
+            if contacts is None:
+                self._lose(EventOutcome.NO_CONTACT, brought.c.list == name)
+            else:
+                self._place_by_contact(contacts)
+        counts = select(_lost.c.outcome, func.count()).group_by(_lost.c.outcome)
+        return Counter({EventOutcome(outcome): count for outcome, count in self.connection.execute(counts)})
+
+    def lost_lines(self, most: int) -> list[int]:
+        """The first lines of events that belong to nothing."""
+        return list(self.connection.scalars(select(_lost.c.line).order_by(_lost.c.line).limit(most)))
 
     def take_events(self, now: datetime) -> tuple[int, int]:
         """
         Write down the events that have a place, each once, and suppress whom they say at once.
 
         Deliveries without a verdict get the one that their events prove.
+        Conversions wait to be credited (`credit_some`).
 
         How many events are new, and how many addresses were not suppressed before.
         """
         columns = [column.name for column in _EVENT]
         added = self.connection.execute(
             insert(events).from_select(columns, select(*_EVENT).where(true())).on_conflict_do_nothing()
-        )
+        ).rowcount
+        added += self._take_conversions()
         self._take_evidence(now)
         wanted = select(_unwanted.c.channel, _unwanted.c.address, _unwanted.c.reason, literal(stored(now))).where(
             true()
@@ -173,7 +219,21 @@ class EventStatements(UncertainStatements):
             .where(suppressions.c.reason == UNSUBSCRIBED, stronger.exists())
             .values(reason=stronger.scalar_subquery())
         )
-        return added.rowcount, suppressed.rowcount
+        return added, suppressed.rowcount
+
+    def _take_conversions(self) -> int:
+        """Write down conversions, each order once, to be credited; earlier ones anew, of contacts who also clicked."""
+        columns = [*(column.name for column in _CONVERSION), "rules"]
+        added = self.connection.execute(
+            insert(conversions)
+            .from_select(columns, select(*_CONVERSION, literal(TO_CREDIT)).where(true()))
+            .on_conflict_do_nothing()
+        ).rowcount
+        touched = select(_placed.c.contact_id).where(_IS_TOUCH)
+        self.connection.execute(
+            update(conversions).where(conversions.c.contact_id.in_(touched)).values(rules=TO_CREDIT)
+        )
+        return added
 
     def _take_evidence(self, now: datetime) -> None:
         """
@@ -193,35 +253,61 @@ class EventStatements(UncertainStatements):
         for resolution, failed in ((Resolution.SENT, 0), (Resolution.FAILED, 1)):
             proven = [(row.step_id, row.contact_id) for row in found if row.failed == failed]
             self.resolve_by_evidence(proven, resolution, now)
-
-    def _place(self, campaign: LiveCampaign, contacts: ContactList) -> Counter[EventOutcome]:
-        found = _found(campaign, contacts)
-        counts = select(
-            func.count(),
-            func.count(steps.c.id),
-            func.count(case((steps.c.id.is_not(None), contacts.table.c.id))),
-            func.count(deliveries.c.step_id),
+        doubtful = self.connection.execute(
+            select(deliveries.c.step_id, deliveries.c.contact_id)
+            .join(
+                _ordered,
+                and_(deliveries.c.step_id == _ordered.c.told_step_id, deliveries.c.contact_id == _ordered.c.contact_id),
+            )
+            .where(_ordered.c.is_proof, deliveries.c.state == DeliveryState.UNCERTAIN.value)
         )
-        of_campaign = brought.c.campaign == campaign.name
-        all_, with_step, with_contact, with_delivery = self.connection.execute(
-            counts.select_from(found).where(of_campaign)
-        ).one()
+        self.resolve_by_evidence([(row.step_id, row.contact_id) for row in doubtful], Resolution.SENT, now)
+
+    def _place(self, campaign: LiveCampaign, contacts: ContactList) -> None:
+        found = _found(campaign, contacts)
+        of_campaign = and_(_NAMES_A_MESSAGE, brought.c.campaign == campaign.name)
+        why = case(
+            (steps.c.id.is_(None), EventOutcome.NO_STEP.value),
+            (contacts.table.c.id.is_(None), EventOutcome.NO_CONTACT.value),
+            else_=EventOutcome.NO_DELIVERY.value,
+        )
+        lost = select(brought.c.line, why).select_from(found).where(of_campaign, deliveries.c.step_id.is_(None))
+        self.connection.execute(insert(_lost).from_select(["line", "outcome"], lost))
+        known = and_(of_campaign, deliveries.c.step_id.is_not(None))
         columns = [column.name for column in _placed.c]
         place = {**brought.c, "step_id": deliveries.c.step_id, "contact_id": deliveries.c.contact_id}
-        placed = (
-            select(*(place[name] for name in columns))
-            .select_from(found)
-            .where(of_campaign, deliveries.c.step_id.is_not(None))
-            .order_by(brought.c.line)
+        placed = select(*(place[name] for name in columns)).select_from(found).where(known, ~_IS_CONVERSION)
+        self.connection.execute(
+            insert(_placed).from_select(columns, placed.order_by(brought.c.line)).on_conflict_do_nothing()
         )
-        self.connection.execute(insert(_placed).from_select(columns, placed).on_conflict_do_nothing())
-        return Counter(
-            {
-                EventOutcome.NO_STEP: all_ - with_step,
-                EventOutcome.NO_CONTACT: with_step - with_contact,
-                EventOutcome.NO_DELIVERY: with_contact - with_delivery,
-            }
+        self._place_conversions(found, contacts, known, deliveries.c.step_id)
+
+    def _place_by_contact(self, contacts: ContactList) -> None:
+        table = contacts.table
+        found = brought.outerjoin(table, table.c[KEY_COLUMN] == brought.c.contact_key)
+        of_list = brought.c.list == contacts.name
+        lost = select(brought.c.line, literal(EventOutcome.NO_CONTACT.value)).select_from(found)
+        self.connection.execute(
+            insert(_lost).from_select(["line", "outcome"], lost.where(of_list, table.c.id.is_(None)))
         )
+        self._place_conversions(found, contacts, and_(of_list, table.c.id.is_not(None)), null())
+
+    def _place_conversions(
+        self, found: FromClause, contacts: ContactList, which: ColumnElement[bool], told: ColumnElement[Any]
+    ) -> None:
+        """Of several with one id the first counts."""
+        columns = [column.name for column in _ordered.c]
+        place = {
+            **brought.c, "list_id": literal(contacts.id), "contact_id": contacts.table.c.id, "told_step_id": told,
+        }  # fmt: skip
+        ordered = select(*(place[name] for name in columns)).select_from(found).where(which, _IS_CONVERSION)
+        self.connection.execute(
+            insert(_ordered).from_select(columns, ordered.order_by(brought.c.line)).on_conflict_do_nothing()
+        )
+
+    def _lose(self, outcome: EventOutcome, which: ColumnElement[bool]) -> None:
+        lost = select(brought.c.line, literal(outcome.value)).where(which)
+        self.connection.execute(insert(_lost).from_select(["line", "outcome"], lost))
 
     def _note_unwanted(self, campaign: LiveCampaign, contacts: ContactList) -> None:
         email = self.version(campaign, campaign.version).content.contacts.email
@@ -254,7 +340,13 @@ def _whose(
     return (
         select(channel, address, _REASON)
         .select_from(_found(campaign, contacts))
-        .where(brought.c.campaign == campaign.name, deliveries.c.step_id.is_not(None), _SUPPRESSES, address != "")
+        .where(
+            _NAMES_A_MESSAGE,
+            brought.c.campaign == campaign.name,
+            deliveries.c.step_id.is_not(None),
+            _SUPPRESSES,
+            address != "",
+        )
         .order_by(brought.c.line)
     )
 

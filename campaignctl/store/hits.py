@@ -12,10 +12,11 @@ from sqlalchemy.dialects.sqlite import insert
 
 from campaignctl.flow import machines
 from campaignctl.flow.states import DeliveryState
+from campaignctl.store.conversions import ConversionStatements
 from campaignctl.store.events import EventKind
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.tables import agents, deliveries, events, links
-from campaignctl.store.uncertain import Resolution, UncertainStatements
+from campaignctl.store.uncertain import Resolution
 
 _CONTACTS_AT_ONCE: Final = 500
 _MOST_REMEMBERED: Final = 300  # characters of what a program calls itself
@@ -78,7 +79,7 @@ _TAKE: Final = (
 )
 
 
-class HitStatements(UncertainStatements):
+class HitStatements(ConversionStatements):
     """What the service writes down."""
 
     connection: Connection
@@ -113,6 +114,7 @@ class HitStatements(UncertainStatements):
         for step_id, contacts in of_step.items():
             self._tell_machines(step_id, sorted(contacts))
             self._prove_sent(step_id, contacts, now)
+        self.credit_again({hit.contact_id for hit in hits})
 
     def judge_again(self) -> int:
         """Look at all hits by the rules of today, where older ones were used; how many messages that were."""
@@ -125,6 +127,7 @@ class HitStatements(UncertainStatements):
         for step_id, rows in groupby(pairs, lambda row: row.step_id):
             contacts = [row.contact_id for row in rows]
             self._tell_machines(step_id, contacts)
+            self.credit_again(contacts)
             looked_at += len(contacts)
         self.connection.execute(update(agents).values(rules=machines.VERSION))
         return looked_at
@@ -153,7 +156,7 @@ class HitStatements(UncertainStatements):
             ).all()  # fmt: skip
             for _, group in groupby(found, lambda row: row.contact_id):
                 rows = list(group)
-                verdicts = machines.machines_among([_hit(row) for row in rows])
+                verdicts = machines.machines_among([hit_of(row) for row in rows])
                 changed += [
                     {"this": row.id, "found": verdict}
                     for row, verdict in zip(rows, verdicts, strict=True)
@@ -175,6 +178,7 @@ class HitStatements(UncertainStatements):
         self.resolve_by_evidence([(step_id, contact) for contact in doubtful], Resolution.SENT, now)
 
 
-def _hit(row: Any) -> machines.Hit:
+def hit_of(row: Any) -> machines.Hit:
+    """What the rules look at, of an event with the name of its agent."""
     delay = None if row.delay is None else timedelta(microseconds=row.delay)
     return machines.Hit(instant(row.at), row.method, row.name, row.link, delay)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, update
 
 from campaignctl.store.approvals import ApprovalStatements
 from campaignctl.store.claims import Prepared
+from campaignctl.store.conversions import ConversionStatements
 from campaignctl.store.database import Database
 from campaignctl.store.events import EventStatements
 from campaignctl.store.gate_decisions import GateDecisionStatements
@@ -33,6 +34,7 @@ class SqlLedger(
     HitStatements,
     ToldStatements,
     TopicStatements,
+    ConversionStatements,
     UncertainStatements,
     KeyStatements,
     ApprovalStatements,

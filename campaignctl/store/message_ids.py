@@ -8,8 +8,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from campaignctl.ports import Finished
-from campaignctl.store.lists import KEY_COLUMN, known_list
-from campaignctl.store.tables import campaigns, lists, message_ids, steps
+from campaignctl.store.tables import message_ids
 
 
 class MessageIdStatements:
@@ -28,21 +27,6 @@ class MessageIdStatements:
             statement = insert(message_ids)
             replaced = {"message_id": statement.excluded.message_id}
             self.connection.execute(statement.on_conflict_do_update(set_=replaced), rows)
-
-    def message_called(self, message_id: str) -> tuple[str, str, str] | None:
-        """The campaign, the step and the contact's key of the message that a provider calls so."""
-        delivery = self.delivery_called(message_id)
-        if delivery is None:
-            return None
-        row = self.connection.execute(
-            select(campaigns.c.name.label("campaign"), steps.c.name.label("step"), lists.c.name.label("list"))
-            .join_from(steps, campaigns, campaigns.c.id == steps.c.campaign_id)
-            .join(lists, lists.c.id == campaigns.c.list_id)
-            .where(steps.c.id == delivery[0])
-        ).one()
-        table = known_list(self.connection, row.list).table
-        key = self.connection.scalar(select(table.c[KEY_COLUMN]).where(table.c.id == delivery[1]))
-        return None if key is None else (row.campaign, row.step, key)
 
     def delivery_called(self, message_id: str) -> tuple[int, int] | None:
         """The step and the contact of the message that a provider calls so; None where it is none of this store's."""

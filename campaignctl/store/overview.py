@@ -13,7 +13,7 @@ from campaignctl.flow.states import StepState
 from campaignctl.store.instants import instant
 from campaignctl.store.lists import all_lists
 from campaignctl.store.migrations import applied_number
-from campaignctl.store.tables import campaigns, daemons, deliveries, journal, steps
+from campaignctl.store.tables import campaigns, conversions, daemons, deliveries, events, journal, steps
 
 _LAST_DAEMONS: Final = 5
 
@@ -79,6 +79,21 @@ def overview(connection: Connection) -> Overview:
 def step_counts(connection: Connection) -> dict[str, int]:
     """How many steps of all campaigns are in each state."""
     return _by_state(connection, steps.c.state)
+
+
+def seen_counts(connection: Connection) -> dict[tuple[str, bool], int]:
+    """How many events of each kind there are, by people and by machines."""
+    rows = connection.execute(
+        select(events.c.kind, events.c.is_machine, func.count().label("number")).group_by(
+            events.c.kind, events.c.is_machine
+        )
+    )
+    return {(row.kind, row.is_machine): row.number for row in rows}
+
+
+def conversion_count(connection: Connection) -> int:
+    """How many conversions were told."""
+    return connection.scalars(select(func.count()).select_from(conversions)).one()
 
 
 def _by_state(connection: Connection, state: Column[Any]) -> dict[str, int]:

@@ -479,3 +479,27 @@ uploads = Table(
     Column("expires_at", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# --- conversions ---
+
+# What contacts did after a message that we did not see ourselves, like an order:
+# `value` in ten-thousandths. `told_step_id` is the message that whoever told it
+# named; `step_id` the one that it is credited to, by this version of the rules.
+conversions = Table(
+    "conversions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("order_id", Text, nullable=False, unique=True),
+    Column("list_id", ForeignKey("lists.id"), nullable=False),
+    Column("contact_id", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("value", BigInteger),
+    Column("currency", Text),
+    Column("within", BigInteger, nullable=False),
+    Column("told_step_id", ForeignKey("steps.id")),
+    Column("step_id", ForeignKey("steps.id")),
+    Column("rules", Integer, nullable=False),
+    Index("conversions_of_contact", "contact_id"),
+    Index("conversions_to_credit", "rules"),
+    Index("conversions_of_step", "step_id"),
+)

@@ -10,12 +10,13 @@ from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
 from campaignctl.flow.states import DeliveryState
+from campaignctl.store.conversions import ConversionStatements
 from campaignctl.store.events import EventKind
 from campaignctl.store.instants import stored
 from campaignctl.store.lists import known_list
 from campaignctl.store.suppressions import EMAIL, SMS, suppress
 from campaignctl.store.tables import campaigns, deliveries, events, lists, steps
-from campaignctl.store.uncertain import Resolution, UncertainStatements
+from campaignctl.store.uncertain import Resolution
 
 
 class Told(NamedTuple):
@@ -81,7 +82,7 @@ _ADD: Final = insert(events).on_conflict_do_nothing()
 _Found = dict[tuple[int, int], Any]  # by step and contact
 
 
-class ToldStatements(UncertainStatements):
+class ToldStatements(ConversionStatements):
     """Bringing in events whose deliveries are known by their numbers, a few at a time."""
 
     connection: Connection
@@ -93,6 +94,7 @@ class ToldStatements(UncertainStatements):
         rows = [_row(each, found) for each in known if each.kind is not None]
         added = self.connection.execute(_ADD, rows).rowcount if rows else 0
         self._take_as_evidence(known, found, now)
+        self.credit_again({each.contact_id for each in known if each.kind in (EventKind.OPEN, EventKind.CLICK)})
         suppressed = sum(self._suppress_told(each, found, now) for each in known)
         return TakenEvents(added, len(told) - len(known), suppressed)
 

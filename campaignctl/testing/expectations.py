@@ -61,6 +61,10 @@ def _of_step(
     if wanted.not_to is not None and (wrong := [each for each in got if each in wanted.not_to]):
         yield Disappointment("not_to", f"`{name}` went to", f"none of {_names(wanted.not_to)}", _names(wrong))
     yield from _differs("count", f"messages of `{name}`", wanted.count, len(got))
+    if wanted.converted is not None:
+        yield from _differs(
+            "converted", f"conversions after `{name}`", wanted.converted, stage.converted(campaign, name)
+        )
     if wanted.skipped is not None:
         skipped = Counter(each.reason or "" for each in delivered if each.state == "skipped")
         yield from _differs("skipped", f"`{name}` skipped", _counts(wanted.skipped), _counts(skipped))

@@ -227,6 +227,8 @@ class _Play:
                     "machine": happening.machine,
                     "hard": happening.hard,
                     "url": happening.url or "",
+                    "value": happening.value,
+                    "currency": happening.currency,
                 }
                 stage.bring_events(campaign, what, step, happening.contacts, **more)
             elif happening.left is not None:

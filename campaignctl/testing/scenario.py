@@ -33,7 +33,7 @@ def _contacts_tag(value: Any) -> str:
 # A path, or the rows themselves.
 Contacts = Annotated[Annotated[Text, Tag("<file>")] | Annotated[Rows, Tag("<rows>")], Discriminator(_contacts_tag)]
 
-EVENTS = ("opened", "clicked", "bounced", "complained", "unsubscribed")
+EVENTS = ("opened", "clicked", "bounced", "complained", "unsubscribed", "converted")
 _DEEDS = (*EVENTS, "left", "import", "suppress", "gate", "run", "publish")
 
 
@@ -51,10 +51,15 @@ class Happening(Model):
         None, description="The step by whose message contacts unsubscribe.", examples=["invitation"]
     )
     left: Name | None = Field(None, description="The topic that contacts leave by themselves.", examples=["offers"])
+    converted: Name | None = Field(
+        None, description="The step whose message leads to a conversion.", examples=["invitation"]
+    )
     contacts: list[Text] = Field([], description="The keys of the contacts that do it.", examples=[["c-1", "c-2"]])
     url: Text | None = Field(None, description="The link that is followed.", examples=["https://shop.example/sale"])
     machine: Flag = Field(False, description="Whether a machine does it.")
     hard: Flag = Field(False, description="Whether it bounces because there is no such address.")
+    value: Text | None = Field(None, description="What the conversion is worth.", examples=["49.90"])
+    currency: Text | None = Field(None, description="The currency of the value.", examples=["EUR"])
     import_: Contacts | None = Field(None, alias="import", description="Contacts that are imported: a file, or rows.")
     suppress: list[Text] = Field(
         [], description="Addresses that must not be written to any more.", examples=[["ada@example.org"]]
@@ -80,6 +85,9 @@ class Happening(Model):
             complain("nobody does it", "add `contacts: [KEY, …]`", "C111", at=done[0])
         if (extra := [word for word in ("reject", "properties") if getattr(self, word)]) and self.gate is None:
             complain(f"`{extra[0]}` is for `gate`", "add `gate: STEP`", "C112", at=extra[0])
+        if (self.value is None) != (self.currency is None) or (self.value is not None and self.converted is None):
+            at = "currency" if self.value is None else "value"
+            complain("`value` and `currency` stand together, for `converted`", "write both or none", "C112", at=at)
         if self.refused is not None and done[0] not in ("run", "publish", "gate"):
             complain("only `run`, `publish` and `gate` can be refused", "take `refused` out", "C112", at="refused")
         return self
@@ -128,13 +136,14 @@ class Expectation(Model):
     skipped: dict[Text, Count] | None = Field(
         None, description="How many messages were skipped, by their reasons.", examples=[{"unsubscribed": 1}]
     )
+    converted: Count | None = Field(None, description="So many contacts converted after its message.", examples=[2])
     members: Count | None = Field(None, description="How many contacts take part in the campaign.", examples=[100])
     audience: AudienceExpectation | None = Field(None, description="How many contacts would take part.")
     by: Time | None = Field(None, description="The time at which it has to be so; the end otherwise.")
 
     @model_validator(mode="after")
     def _is_about_something(self) -> Expectation:
-        of_step = ("to", "not_to", "count", "at", "subject", "contains", "cohort", "skipped")
+        of_step = ("to", "not_to", "count", "at", "subject", "contains", "cohort", "skipped", "converted")
         asked = self.model_fields_set - {"by", "step"}
         if not asked:
             complain("nothing is expected", "say what has to be so, like `to: [c-1]`", "C111", at="step")

@@ -19,6 +19,7 @@ from campaignctl.answering import answer
 from campaignctl.campaign.version import Version
 from campaignctl.clock import SetClock
 from campaignctl.contacts.event_file import import_events
+from campaignctl.contacts.event_line import EventReader
 from campaignctl.contacts.importing import import_contacts
 from campaignctl.contacts.source import Source
 from campaignctl.engine.dispatch import Dispatcher
@@ -51,6 +52,7 @@ _KINDS: Final = {
     "bounced": EventKind.BOUNCE,
     "complained": EventKind.COMPLAINT,
     "unsubscribed": EventKind.UNSUBSCRIBE,
+    "converted": EventKind.CONVERSION,
 }
 _ACTOR: Final = "scenario"
 
@@ -180,9 +182,10 @@ class Stage:
         at = self.clock.now().isoformat()
         same = {"campaign": campaign, "step": step, "event": _KINDS[what], "at": at, **more}
         file = self.folder / "events.ndjson"
-        file.write_text("".join(json.dumps({**same, "contact": each}) + "\n" for each in contacts), "utf-8")
-        country = sms_rules(self.project).country
-        import_events(self.store, Source(file), self.clock.now(), country=country)
+        rows = ({**same, "contact": each, "id": f"{step}/{each}/{at}"} for each in contacts)
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        reader = EventReader(country=sms_rules(self.project).country)
+        import_events(self.store, Source(file), self.clock.now(), reader)
 
     def pass_time(self, end: datetime | None) -> None:
         """Let time pass to *end*, or until nothing is to come, from one thing that is due to the next."""
@@ -213,6 +216,12 @@ class Stage:
                 .order_by(contacts.table.c.id)
             )
             return [Delivered(key, state, reason, instant(at)) for key, state, reason, at in rows]
+
+    def converted(self, campaign: LiveCampaign, step: str) -> int:
+        """How many contacts converted after the message of a step."""
+        number = campaign.step(step).id
+        with self.store.reading() as ledger:
+            return ledger.engagement([number])[number].converted
 
     def message(self, campaign: LiveCampaign, step: str, contact: str) -> bytes:
         """The message of a step that a contact got."""

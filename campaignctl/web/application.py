@@ -14,7 +14,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from campaignctl.errors import CampaignctlError
-from campaignctl.web import gates, health, metrics, provider_events, tracking, triggers, unsubscribing, uploads
+from campaignctl.web import (
+    events,
+    gates,
+    health,
+    metrics,
+    provider_events,
+    tracking,
+    triggers,
+    unsubscribing,
+    uploads,
+)
 from campaignctl.web.access import Door
 from campaignctl.web.operations import Operation
 from campaignctl.web.problems import HttpProblem, not_found, problem_answer
@@ -22,6 +32,7 @@ from campaignctl.web.service import Service
 
 # Every subject of the service.
 OPERATIONS: Final[tuple[Operation, ...]] = (
+    *events.OPERATIONS,
     *gates.OPERATIONS,
     *health.OPERATIONS,
     *metrics.OPERATIONS,

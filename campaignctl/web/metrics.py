@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from campaignctl.flow.states import CampaignState, DeliveryState, StepState
+from campaignctl.store.events import EventKind
 from campaignctl.store.ledger import SqlLedger
-from campaignctl.store.overview import overview, step_counts
+from campaignctl.store.overview import conversion_count, overview, seen_counts, step_counts
 from campaignctl.web.operations import TEXT, Content, Operation, Reply
 from campaignctl.web.service import Service
 from campaignctl.wiring import has_daemon
@@ -68,6 +69,13 @@ def _counts(ledger: SqlLedger) -> Iterator[Family]:
     yield Family("campaignctl_campaigns", "Campaigns by state.", _all(CampaignState, found.campaigns), "state")
     yield Family("campaignctl_steps", "Steps by state.", _all(StepState, steps), "state")
     yield Family("campaignctl_deliveries", "Deliveries by state.", _all(DeliveryState, found.deliveries), "state")
+    seen = seen_counts(ledger.connection)
+    for kind, name, told in ((EventKind.OPEN, "opens", "Opens"), (EventKind.CLICK, "clicks", "Clicks")):
+        by = {"person": float(seen.get((kind, False), 0)), "machine": float(seen.get((kind, True), 0))}
+        yield Family(f"campaignctl_{name}", f"{told} of messages, by who made them.", by, "by")
+    yield Family(
+        "campaignctl_conversions", "Conversions that were told.", {"": float(conversion_count(ledger.connection))}
+    )
     contacts = {each.list: float(each.contacts) for each in found.lists}
     yield Family("campaignctl_contacts", "Contacts by list.", contacts, "list")
 

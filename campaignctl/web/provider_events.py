@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from campaignctl.channels.http.exchange import HttpAnswer, HttpClient, HttpRequest
-from campaignctl.contacts.event_file import Row, bring_in
-from campaignctl.engine.rules import sms_rules
+from campaignctl.contacts.event_file import bring_in
+from campaignctl.contacts.event_line import Row
 from campaignctl.errors import ChannelError
 from campaignctl.providers.configured import Provider, provider_of, require_variables
 from campaignctl.providers.generic import signed_rows
@@ -26,6 +26,7 @@ from campaignctl.web.documents import Document
 from campaignctl.web.operations import Content, Operation, Reply
 from campaignctl.web.problems import HttpProblem
 from campaignctl.web.service import Service
+from campaignctl.wiring import event_reader
 
 _STATUS: Final = {UnverifiedError: 401, UnreadableError: 400, UnreachableError: 503}
 
@@ -117,8 +118,9 @@ def _proven(
     try:
         if name == "generic" and (generic := service.project.project.providers.generic) is not None:
             require_variables(name, service.project.project)
-            country = sms_rules(service.project.project).country
-            return partial(_lines_taken, service.store, signed_rows(generic.secret, request, now), country, now)
+            reader = event_reader(service.project, service.store, service.keys)
+            rows = signed_rows(generic.secret, request, reader, now)
+            return partial(_lines_taken, service.store, rows, reader.country, now)
         if name not in providers:
             providers[name] = _provider(name, service)
         return partial(take, service.store, service.keys, providers[name].events(request, now), now)

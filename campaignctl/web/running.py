@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from campaignctl.clock import Clock
+from campaignctl.contacts.event_file import credit_conversions
 from campaignctl.engine.daemon import ends_on_signals
 from campaignctl.errors import StoreError
 from campaignctl.project import ProjectFile
@@ -56,6 +57,7 @@ def serve(
 
     with store.writing() as ledger:
         ledger.judge_again()
+    credit_conversions(store)
     # The server has handlers of its own and raises signals again when it has ended: what it saw is still to be written.
     with ends_on_signals(partial(setattr, server, "should_exit", True)):
         try:

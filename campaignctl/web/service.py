@@ -11,6 +11,7 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from campaignctl.clock import Clock
+from campaignctl.message.landing import Landing
 from campaignctl.message.links import KeyRing, Signer
 from campaignctl.project import ProjectFile
 from campaignctl.store.ledger import SqlStore
@@ -33,6 +34,12 @@ class Service:
     signer: Signer
     keys: KeyRing
     known_links: dict[tuple[int, int], str] = field(default_factory=dict)  # they never change once they were sent
+
+    @cached_property
+    def landing(self) -> Landing:
+        """What counted links lead to."""
+        conversions = self.project.project.conversions
+        return Landing(conversions.parameter, conversions.hosts)
 
     @cached_property
     def writer(self) -> Writer:

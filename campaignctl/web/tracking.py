@@ -36,6 +36,8 @@ async def clicked(request: Request, service: Service) -> Response:
     if url is None:
         return unknown(request)
     _note(request, service, EventKind.CLICK, step_id, contact_id, number, url)
+    if service.landing.is_for(url):
+        url = service.landing.with_token(url, service.signer.token(Purpose.CONVERSION, step_id, contact_id))
     return RedirectResponse(url, 302)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -28,7 +29,7 @@ from campaignctl.providers.event import Happened, ProviderEvent
 from campaignctl.providers.taking import take
 from campaignctl.store.events import EventOutcome
 from campaignctl.store.suppressions import all_suppressions, suppress
-from campaignctl.wiring import keys_of, sms_channel
+from campaignctl.wiring import event_reader, keys_of, sms_channel
 
 HEAD = "campaign: sale\nlist: customers\nstarter: {segment: {attribute: id, exists: true}}\nsteps:\n"
 PROJECT = """
@@ -257,7 +258,8 @@ def test_an_event_finds_its_message_by_what_the_provider_calls_it(wired: World) 
         {"message_id": "m-2", "event": "unsubscribe", "at": "2026-12-01T10:00Z"},
     ]
     file = wired.write("events.ndjson", "\n".join(map(json.dumps, lines)))
-    report = import_events(wired.store, Source(file), wired.clock.now(), country="FR")
+    reader = event_reader(wired.project, wired.store, keys_of(wired.store))
+    report = import_events(wired.store, Source(file), wired.clock.now(), replace(reader, country="FR"))
     assert (report.added, report.outcomes[EventOutcome.NO_STEP], report.newly_suppressed) == (1, 1, 1)
     with wired.store.reading() as ledger:
         suppressed = [(each.channel, each.address) for each in all_suppressions(ledger.connection)]

@@ -321,4 +321,8 @@ WRONG: dict[str, list[Wrong]] = {
     ],
     "C425": [Wrong(SHORT, project=("sender:", HOOK % ("{url: https://crm.example/}", "cmr") + "sender:"))],
     "C426": [Wrong(SHORT, project=("sender:", HOOK % ("{url: https://crm.example/}", "crm") + "sender:"))],
+    "C443": [
+        Wrong(SHORT, project=("sender:", "conversions: {parameter: cctl}\nsender:")),
+        Wrong(SHORT, project=("sender:", "conversions: {hosts: [shop.example]}\nsender:")),
+    ],
 }

@@ -121,6 +121,12 @@ def test_lines_of_any_system_are_brought_in_as_a_file_is(shop: World) -> None:
     assert suppressed(shop) == [("email", "ada@example.org", "hard_bounce")]
 
 
+def test_a_conversion_of_any_system_counts_once(shop: World) -> None:
+    line = json.dumps({"event": "conversion", "id": 17, "contact": "c-1", "at": AT})
+    answers = [Client(shop).post("generic", from_anybody(line)) for _ in range(2)]
+    assert [(status, said["added"], said["unmatched"]) for status, said in answers] == [(200, 1, 0), (200, 0, 0)]
+
+
 @pytest.mark.parametrize(
     ("provider", "request_", "status", "code"),
     [

@@ -88,6 +88,8 @@ EXPECTATIONS = [
     ("{step: second, skipped: {unsubscribed: 1}}", "{step: second, skipped: {suppressed: 1}}"),
     ("{state: completed}", "{state: active}"),
     ("{state: active, by: 2026-12-02 10:00}", "{state: completed, by: 2026-12-02 10:00}"),
+    ("{step: first, converted: 1}", "{step: first, converted: 2}"),
+    ("{step: second, converted: 0}", "{converted: 1, step: second}"),
     ("{members: 2}", "{members: 3}"),
     ("{audience: {between: [2, 2]}}", "{audience: {between: [3, 9]}}"),
     ("{audience: {error_if: {below: 2, above: 2}}}", "{audience: {error_if: {below: 3}}}"),
@@ -96,6 +98,8 @@ HAPPENS = """
 happens:
   - {at: 2026-12-01 10:00, clicked: first, contacts: [c-1]}
   - {at: 2026-12-02 10:00, unsubscribed: first, contacts: [c-2]}
+  - {at: 2026-12-02 11:00, converted: first, contacts: [c-1], value: 49.90, currency: EUR}
+  - {at: 2026-12-02 12:00, converted: first, contacts: [c-1]}
 expect:
   - """
 

@@ -80,6 +80,7 @@ def test_events_that_are_given_happen_at_their_time(sale: World) -> None:
         {"campaign": "sale", "step": "first", "contact": "c-5", "event": "click", "at": "2026-12-01T10:00Z"},
         {"campaign": "sale", "step": "first", "contact": "c-6", "event": "click", "at": "2026-12-02T10:00Z"},
         {"campaign": "sale", "step": "first", "contact": "c-7", "event": "unsubscribe", "at": "2026-12-02T10:00Z"},
+        {"event": "conversion", "id": 17, "contact": "c-8", "list": "customers", "at": "2026-12-02T10:00Z"},
     ]
     file = sale.write("events.ndjson", "".join(json.dumps(line) + "\n" for line in lines))
     found, _ = simulated(sale, events=list(events_in(Source(file))))

@@ -59,6 +59,7 @@ def ended(world: World) -> World:
     world.run_until("2026-12-01 12:00")
     world.event("first", "c-1", "open")
     world.event("first", "c-2", "unsubscribe")
+    world.event("first", "c-1", "conversion", id="order-1")
     world.run_until("2026-12-04 10:00")
     assert world.deliveries("last") == {"sent": 1, "skipped": 1}
     return world
@@ -190,6 +191,12 @@ LAST = "step_id = (SELECT id FROM steps WHERE name = 'last')"
         ("journal", "cannot be read", "UPDATE journal SET detail = '{'"),
         ("versions", "not what was published", "UPDATE versions SET content = replace(content, 'Thanks', 'Thank')"),
         ("versions", "not what was published", "UPDATE versions SET content = 'no JSON'"),
+        (
+            "conversions",
+            "`order-1` is credited to a message that its contact never had",
+            f"UPDATE conversions SET {LAST}",
+        ),
+        ("conversions", "`order-1` is credited to a message", "UPDATE conversions SET list_id = 2"),
         ("attributes", "`customers` has no column for `name`", "ALTER TABLE contacts_1 DROP COLUMN a_name"),
         ("attributes", "the contacts of `customers` are not there", "DROP TABLE contacts_1"),
     ],

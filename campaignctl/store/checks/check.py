@@ -30,6 +30,7 @@ from sqlalchemy.exc import DatabaseError
 
 from campaignctl.errors import StoreError
 from campaignctl.store.checks.cohorts import cohorts_add_up, members_are_counted
+from campaignctl.store.checks.conversions import conversions_have_messages
 from campaignctl.store.checks.series import occurrences_fit
 from campaignctl.store.checks.states import final_is_final, intents_come_first, states_fit
 from campaignctl.store.checks.suppressed import nobody_suppressed_was_written_to
@@ -122,6 +123,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "suppressions": nobody_suppressed_was_written_to,
     "topics": nobody_was_sent_what_they_left,
     "states": states_fit,
+    "conversions": conversions_have_messages,
     "series": occurrences_fit,
     "versions": versions_are_whole,
     "attributes": attributes_have_columns,

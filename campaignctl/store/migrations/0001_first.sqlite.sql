@@ -379,3 +379,25 @@ CREATE TABLE uploads (
     FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
 )
  WITHOUT ROWID;
+
+CREATE TABLE conversions (
+    id INTEGER NOT NULL,
+    order_id TEXT NOT NULL,
+    list_id INTEGER NOT NULL,
+    contact_id INTEGER NOT NULL,
+    at BIGINT NOT NULL,
+    value BIGINT,
+    currency TEXT,
+    within BIGINT NOT NULL,
+    told_step_id INTEGER,
+    step_id INTEGER,
+    rules INTEGER NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (order_id),
+    FOREIGN KEY(list_id) REFERENCES lists (id),
+    FOREIGN KEY(told_step_id) REFERENCES steps (id),
+    FOREIGN KEY(step_id) REFERENCES steps (id)
+);
+CREATE INDEX conversions_of_contact ON conversions (contact_id);
+CREATE INDEX conversions_to_credit ON conversions (rules);
+CREATE INDEX conversions_of_step ON conversions (step_id);

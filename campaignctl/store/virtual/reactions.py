@@ -34,7 +34,8 @@ class ReactionStatements(SqlLedger):
         """These events will happen, at their time."""
         waiting = iter(rows)
         while batch := list(islice(waiting, _ROWS_AT_ONCE)):
-            self.connection.execute(insert(coming), batch)
+            some = [{column.name: row[column.name] for column in coming.c} for row in batch]
+            self.connection.execute(insert(coming), some)
 
     def happened(self, now: datetime, after: int) -> list[dict[str, Any]]:
         """Some events from before *now*, in the order given, after one of them."""
