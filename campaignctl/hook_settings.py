@@ -27,6 +27,7 @@ EventType = Literal[
     "message.opened",
     "message.clicked",
     "message.complained",
+    "message.converted",
     "contact.unsubscribed",
 ]
 EVENT_TYPES: Final[tuple[EventType, ...]] = get_args(EventType)

@@ -18,7 +18,6 @@ from campaignctl.demo import FastTime
 from campaignctl.engine.carry_out import Outside
 from campaignctl.engine.daemon import Daemon, Until
 from campaignctl.engine.dispatch import Dispatcher
-from campaignctl.engine.rules import sms_rules
 from campaignctl.engine.tick import Engine, TickReport
 from campaignctl.message.links import Signer
 from campaignctl.ports import Channel, Exports, GateEndpoints, LiveCampaign, Outcome, Outgoing, Store, Verdict
@@ -30,7 +29,7 @@ from campaignctl.store.events import EventOutcome
 from campaignctl.store.ledger import SqlStore
 from campaignctl.store.spill import SpillFile
 from campaignctl.validation import CheckedFile, check_file
-from campaignctl.wiring import sending_rules, signer_of, take_over
+from campaignctl.wiring import event_reader, keys_of, sending_rules, signer_of, take_over
 
 PROJECT = """
 project: shop
@@ -183,9 +182,8 @@ class World:
             "at": self.clock.now().isoformat(),
         }
         file = self.write("event.ndjson", json.dumps(line | more))
-        (outcome,) = import_events(
-            self.store, Source(file), self.clock.now(), country=sms_rules(self.project.project).country
-        ).outcomes.elements()
+        reader = event_reader(self.project, self.store, keys_of(self.store))
+        (outcome,) = import_events(self.store, Source(file), self.clock.now(), reader).outcomes.elements()
         return outcome
 
     def campaign(self, name: str = "sale") -> LiveCampaign:

@@ -6,9 +6,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from campaignctl.clock import utc_text
 from campaignctl.hook_settings import EventType
+
+
+class Order(NamedTuple):
+    """What a conversion was told as: its id at whoever told it, and what it was worth, if that was said."""
+
+    id: str
+    value: float | None
+    currency: str | None
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,8 @@ class Happened:
     reason: str | None = None
     url: str | None = None
     is_machine: bool = False
+    topic: str | None = None
+    order: Order | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -69,5 +80,10 @@ def _data(it: Happened) -> dict[str, object]:
             return {**of_message, "machine": it.is_machine}
         case "message.clicked":
             return {**of_message, "url": it.url, "machine": it.is_machine}
-        case "message.sent" | "message.bounced" | "message.complained" | "contact.unsubscribed":
+        case "message.converted":
+            id_, value, currency = it.order or (None, None, None)
+            return {**of_message, "id": id_, "value": value, "currency": currency}
+        case "contact.unsubscribed":
+            return {**of_message, "topic": it.topic}
+        case "message.sent" | "message.bounced" | "message.complained":
             return of_message

@@ -124,6 +124,17 @@ WHEN NEW.state IN ({_words(_OUTCOMES)}) AND OLD.state <> NEW.state""",
         contact="NEW.contact_id",
         origin="NEW.id",
     ),
+    "hooks_of_conversions": _Source(
+        types=frozenset({"message.converted"}),
+        # Told once, when it is credited to a message: more clicks may give it to another one later.
+        fires="AFTER UPDATE OF step_id ON conversions WHEN NEW.step_id IS NOT NULL AND OLD.step_id IS NULL",
+        type="'message.converted'",
+        at="NEW.at",
+        campaign=_CAMPAIGN_OF_STEP,
+        step="NEW.step_id",
+        contact="NEW.contact_id",
+        origin="NEW.id",
+    ),
 }
 
 

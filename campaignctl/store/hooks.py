@@ -8,17 +8,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, not_, select, update
 
 from campaignctl.hook_settings import Hook
-from campaignctl.message.event_body import Happened
+from campaignctl.message.event_body import Happened, Order
 from campaignctl.ports import FOR_GATE, HookFate, HookLane, HookPost, HookResult
 from campaignctl.store.campaigns import CampaignStatements
+from campaignctl.store.conversions import amount
 from campaignctl.store.hook_triggers import set_triggers
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.lists import KEY_COLUMN, list_named
 from campaignctl.store.tables import (
     campaigns,
+    conversions,
     deliveries,
     events,
     hook_events,
@@ -28,9 +30,12 @@ from campaignctl.store.tables import (
     lists,
     steps,
 )
+from campaignctl.store.told import topic_in
 
 _CONTACTS_AT_ONCE: Final = 900
 WAITS: Final = hook_events.c.died_at.is_(None)
+_OF_CONTACT: Final = hook_events.c.contact_id.is_not(None)
+_OF_CONVERSION: Final = hook_events.c.type == "message.converted"
 
 _TOLD: Final = delete(hook_events).where(hook_events.c.id == bindparam("this"))
 _TRIED: Final = (
@@ -135,6 +140,7 @@ class HookStatements(CampaignStatements):
                 lists.c.name.label("list"), steps.c.name.label("step"), steps.c.verb, steps.c.cohort,
                 steps.c.reason.label("step_reason"), deliveries.c.reason, events.c.url, events.c.is_machine,
                 journal.c.action, journal.c.detail, journal.c.version,
+                conversions.c.order_id, conversions.c.value, conversions.c.currency,
             )
             .join(campaigns, campaigns.c.id == hook_events.c.campaign_id)
             .join(lists, lists.c.id == campaigns.c.list_id)
@@ -146,8 +152,9 @@ class HookStatements(CampaignStatements):
                     deliveries.c.step_id == hook_events.c.step_id, deliveries.c.contact_id == hook_events.c.contact_id
                 ),
             )
-            .outerjoin(events, and_(events.c.id == hook_events.c.origin, hook_events.c.contact_id.is_not(None)))
-            .outerjoin(journal, and_(journal.c.id == hook_events.c.origin, hook_events.c.contact_id.is_(None)))
+            .outerjoin(events, and_(events.c.id == hook_events.c.origin, _OF_CONTACT, not_(_OF_CONVERSION)))
+            .outerjoin(conversions, and_(conversions.c.id == hook_events.c.origin, _OF_CONVERSION))
+            .outerjoin(journal, and_(journal.c.id == hook_events.c.origin, not_(_OF_CONTACT)))
             .where(hook_events.c.hook_id == lane.hook_id, hook_events.c.campaign_id == lane.campaign_id, WAITS)
             .order_by(hook_events.c.id)
             .limit(most)
@@ -244,8 +251,14 @@ def _happened(row: Any, keys: Mapping[int, str]) -> Happened:
         reason=_reason(row, detail),
         url=row.url,
         is_machine=bool(row.is_machine),
+        topic=topic_in(row.url),
+        order=None if row.order_id is None else Order(row.order_id, _amount(row.value), row.currency),
         detail=detail,
     )
+
+
+def _amount(value: int | None) -> float | None:
+    return None if value is None else amount(value)
 
 
 def _reason(row: Any, detail: Mapping[str, object]) -> str | None:

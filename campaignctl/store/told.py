@@ -18,6 +18,8 @@ from campaignctl.store.suppressions import EMAIL, SMS, suppress
 from campaignctl.store.tables import campaigns, deliveries, events, lists, steps
 from campaignctl.store.uncertain import Resolution
 
+_TOPIC: Final = "topic:"
+
 
 class Told(NamedTuple):
     """
@@ -144,7 +146,17 @@ def topic_url(topic: str) -> str:
     >>> topic_url("offers")
     'topic:offers'
     """
-    return f"topic:{topic}"
+    return f"{_TOPIC}{topic}"
+
+
+def topic_in(url: str | None) -> str | None:
+    """
+    The topic that was left, where this stands in the place of a link; None where it is one, or nothing.
+
+    >>> topic_in("topic:offers"), topic_in("https://shop.example/")
+    ('offers', None)
+    """
+    return url.removeprefix(_TOPIC) if url is not None and url.startswith(_TOPIC) else None
 
 
 def _row(each: Told, found: _Found) -> dict[str, object]:

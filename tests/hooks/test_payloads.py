@@ -38,6 +38,7 @@ def everything(told: ToldWorld) -> dict[str, dict[str, Any]]:
     world.run_until("2026-12-01 10:10")
     world.event("first", "c-1", "open")
     world.event("first", "c-1", "click", url="https://shop.example/sale")
+    world.event("first", "c-1", "conversion", id="order-17", value=49.9, currency="EUR")
     for kind in ("bounce", "complaint", "unsubscribe"):
         world.event("first", "c-4", kind)
     world.publish_file(world.write("late.yaml", LATE))
@@ -82,7 +83,8 @@ def test_what_is_told_is_so(told: ToldWorld) -> None:
         "message.opened": {**message, "contact": "c-1", "machine": False},
         "message.clicked": {**message, "contact": "c-1", "url": "https://shop.example/sale", "machine": False},
         "message.complained": {**message, "contact": "c-4"},
-        "contact.unsubscribed": {**message, "contact": "c-4"},
+        "message.converted": {**message, "contact": "c-1", "id": "order-17", "value": 49.9, "currency": "EUR"},
+        "contact.unsubscribed": {**message, "contact": "c-4", "topic": None},
     }
 
 
