@@ -53,6 +53,8 @@ def test_an_import_is_a_plain_document_for_programs(typed: CommandLine) -> None:
         "attributes_widened": [],
         "renamed_headers": {},
         "shared_addresses": 0,
+        "stayed_out": 0,
+        "opted_in": 0,
     }
 
 
