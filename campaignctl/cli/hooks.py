@@ -51,7 +51,7 @@ def hooks_group() -> None:
 @app.command("list")
 def list_command(format_: FormatOption = Format.TEXT, project: ProjectOption = None, store: StoreOption = None) -> None:
     """
-    List the hooks: how much waits to be told to each, and how much could not be.
+    List the hooks, and how far each has come.
 
     Example: campaignctl hooks list
     """
@@ -125,7 +125,9 @@ def retry_command(
     store: StoreOption = None,
 ) -> None:
     """
-    Tell what could not be told again, before what waits: the daemon does it.
+    Have events told again that could not be told.
+
+    The daemon does it, before what waits.
 
     Example: campaignctl hooks retry crm 17
     """
@@ -174,7 +176,9 @@ def enable_command(
     hook: Hook, format_: FormatOption = Format.TEXT, project: ProjectOption = None, store: StoreOption = None
 ) -> None:
     """
-    Tell a hook again that answered 410: first what has waited.
+    Tell a hook again that answered 410.
+
+    It is told all that has waited, in order.
 
     Example: campaignctl hooks enable crm
     """
