@@ -16,7 +16,7 @@ VERSION: Final = 1  # of these rules; hits are looked at again when it changes
 _AT_ONCE: Final = timedelta(seconds=2)
 _BURST: Final = timedelta(seconds=10)
 _LINKS_OF_A_BURST: Final = 3
-_VISIT: Final = timedelta(minutes=10)
+VISIT: Final = timedelta(minutes=10)
 
 # Parts of what programs call themselves, in small letters. Gmail's and Yahoo's
 # image proxies are not here: they fetch an image when a person opens the mail.
@@ -89,7 +89,7 @@ def signs_among(hits: Sequence[Hit]) -> list[Sign | None]:
             return Sign.AT_ONCE
         if own is not None:
             return own
-        is_same = any(hit.agent == other.agent and abs(hit.at - other.at) <= _VISIT for other in others)
+        is_same = any(hit.agent == other.agent and abs(hit.at - other.at) <= VISIT for other in others)
         return Sign.SAME_PROGRAM if is_same else None
 
     return [sign(hit, own) for hit, own in zip(hits, telling, strict=True)]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, case, exists, func, select, update
 
+from campaignctl.store.instants import stored
 from campaignctl.store.tables import campaigns, conversions, events, members, steps
 from campaignctl.store.uncertain import UncertainStatements
 
 RULES: Final = 1  # the version of how conversions are credited; they are credited anew when it changes
 TO_CREDIT: Final = 0  # in its place: waits to be credited
 PARTS: Final = 10_000  # of one unit of a currency, as values are kept
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE: Final = 500
 
 # The last click by a person before it, or else the last open: of one of the
@@ -77,13 +80,14 @@ class ConversionStatements(UncertainStatements):
 
     connection: Connection
 
-    def credit_again(self, contacts: Collection[int]) -> None:
-        """More is known of what these contacts did: their conversions may belong to another message."""
+    def credit_again(self, contacts: Collection[int], since: datetime = _LONG_AGO) -> None:
+        """More is known of what these contacts did: their conversions *since* then may belong to another message."""
         if self.connection.scalar(select(conversions.c.id).limit(1)) is None:
             return
         some = sorted(contacts)
         for start in range(0, len(some), _AT_ONCE):
-            self.connection.execute(_CREDIT.where(conversions.c.contact_id.in_(some[start : start + _AT_ONCE])))
+            of_some = conversions.c.contact_id.in_(some[start : start + _AT_ONCE])
+            self.connection.execute(_CREDIT.where(of_some, conversions.c.at >= stored(since)))
 
     def credit_some(self) -> int:
         """Credit some of the conversions that wait for it, or that older rules have credited; how many."""

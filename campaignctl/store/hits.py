@@ -114,7 +114,8 @@ class HitStatements(ConversionStatements):
         for step_id, contacts in of_step.items():
             self._tell_machines(step_id, sorted(contacts))
             self._prove_sent(step_id, contacts, now)
-        self.credit_again({hit.contact_id for hit in hits})
+        # A hit tells of what the same program asked for a while before, and of no conversion before that.
+        self.credit_again({hit.contact_id for hit in hits}, min(hit.at for hit in hits) - machines.VISIT)
 
     def judge_again(self) -> int:
         """Look at all hits by the rules of today, where older ones were used; how many messages that were."""

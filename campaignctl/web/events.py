@@ -66,7 +66,7 @@ class RejectedEvent(Given):
     hint: str
 
 
-class TakenEvents(Document):
+class ToldEvents(Document):
     """
     What came of the events of a request.
 
@@ -174,7 +174,7 @@ OPERATIONS = (
         "Tell what contacts did",
         tell_events,
         {
-            200: Reply("What came of them.", (Content(model=TakenEvents),)),
+            200: Reply("What came of them.", (Content(model=ToldEvents),)),
             415: Reply("The body is of another kind.", (Content(model=Problem),)),
             422: Reply("No line is an event, so nothing was taken.", (Content(model=RejectedEvents),)),
         },

@@ -167,7 +167,7 @@ def test_a_click_that_is_heard_of_later_gets_the_order_that_it_led_to(shop: Trac
 def test_what_turns_out_to_be_a_machine_gets_no_order(shop: Tracked) -> None:
     shop.world.at("2026-12-01 11:00")
     landed(shop)
-    tell(shop, order(contact="c-1"))
+    tell(shop, order(contact="c-1", at="2026-12-01T10:02Z"))
     assert came_of(shop).conversions == 1
     shop.world.at("2026-12-01 11:05")
     shop.client.head(shop.path("c"), headers=PERSON)  # the same program asks as no browser does

@@ -32,6 +32,17 @@ def test_every_operation_has_a_name_of_its_own_and_says_what_it_is_for() -> None
     assert all(operation.summary for operation in OPERATIONS)
 
 
+def test_no_two_models_have_the_same_name() -> None:
+    """One would stand in the description for both."""
+    contents = [
+        content
+        for operation in OPERATIONS
+        for content in (*operation.request, *(each for reply in operation.replies.values() for each in reply.content))
+    ]
+    models = {content.model for content in contents if content.model is not None}
+    assert len({model.__name__ for model in models}) == len(models)
+
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
     """Where a service listens, and a token that opens all of it."""
