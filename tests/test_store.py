@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -91,3 +92,12 @@ def test_a_database_of_another_program_is_refused_and_left_as_it_was(tmp_path: P
     with sqlite_module().connect(path) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("invoices",)]
     connection.close()
+
+
+def test_everybody_who_asks_gets_a_connection(tmp_path: Path) -> None:
+    database = open_sqlite(tmp_path / "store.db", NOW)
+    with ExitStack() as readers:
+        for _ in range(40):  # as many as the service has threads
+            connection = readers.enter_context(database.reading())
+            assert connection.scalar(text("SELECT count(*) FROM campaigns")) == 0
+    database.close()

@@ -176,7 +176,9 @@ def open_in_memory(now: datetime) -> Database:
 
 
 def _connected(path: Path, *settings: str, journal: str | None = None) -> Database:
-    database = Database(create_engine(f"sqlite:///{path}", module=sqlite_module()), path)
+    # As many connections as ask: how many that may be is for whoever starts threads.
+    engine = create_engine(f"sqlite:///{path}", module=sqlite_module(), max_overflow=-1)
+    database = Database(engine, path)
     return _set_up(database, *settings, journal=journal)
 
 
