@@ -200,6 +200,7 @@ def test_contacts_are_shown_one_by_one(typed: CommandLine) -> None:
         "list": "customers",
         "contact": "c-1",
         "attributes": {"id": "c-1", "email": "ada@example.org", "name": "Ada", "seen": "2026-12-01T08:00:00Z"},
+        "left_topics": {},
     }
     assert "seen       2026-12-01T08:00:00Z\n" in typed.call("contacts", "show", "customers", "c-1").stdout
     assert "error[P111]" in typed.call("contacts", "show", "customers", "c-2", expected=3).stderr
