@@ -110,7 +110,7 @@ async def tell_events(request: Request, service: Service) -> Response:
     # On the disk of the store there has to be room for the events anyway.
     with tempfile.TemporaryFile(dir=service.project.folder) as file:
         await _take_in(request, service, file)
-        report = await service.in_thread(_brought, service, file, rejected)
+        report = await service.at_length(_brought, service, file, rejected)
     told = {"rejected": rejected.rows, "rejected_count": rejected.count}
     if rejected.count and not report.read:
         error = {

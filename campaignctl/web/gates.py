@@ -108,7 +108,7 @@ async def finish(request: Request, service: Service) -> Response:
         async for piece in pieces_of(request, _LARGEST_ANSWER):
             digest.update(piece)
             await service.in_thread(body.write, piece)
-        done = await service.in_thread(_answer, service, gate_id, body, digest.hexdigest())
+        done = await service.at_length(_answer, service, gate_id, body, digest.hexdigest())
     return JSONResponse({"version": 1, **vars(done)})
 
 
