@@ -60,6 +60,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 def _cell(value: object) -> str:
     if value is None:
         return "-"
+    if isinstance(value, bool):
+        return "true" if value else "false"  # as files say it
     if isinstance(value, datetime):
         return str(utc_text(value))
     return visible(" ".join(str(value).split()))
