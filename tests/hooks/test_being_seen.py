@@ -14,7 +14,7 @@ from web.serving import served, token_for
 
 from campaignctl.cli.start import run
 from campaignctl.doctor import examine
-from campaignctl.leaving import leave
+from campaignctl.leaving import ReaderLink
 from campaignctl.project import PROJECT_FILE
 from campaignctl.publishing import frozen
 from campaignctl.simulation.run import Settings, copied, simulate
@@ -108,7 +108,7 @@ def test_who_unsubscribes_on_the_page_is_told_of(told: ToldWorld) -> None:
     told.publish()
     told.world.run_until("2026-12-01 10:10")
     step = told.world.campaign().step("first")
-    leave(told.world.store, step.id, 2, told.world.clock.now())
+    ReaderLink(told.world.store, {}, step.id, 2).leave(told.world.clock.now())
     told.tell()
     assert told.taken == [("contact.unsubscribed", "c-2")]
 

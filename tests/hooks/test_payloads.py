@@ -11,6 +11,7 @@ from typing import Any
 from hooks.told import SALE, ToldWorld
 
 from campaignctl.hook_settings import EVENT_TYPES
+from campaignctl.leaving import ReaderLink
 from campaignctl.pausing import pause, resume
 from campaignctl.ports import Verdict
 
@@ -86,6 +87,18 @@ def test_what_is_told_is_so(told: ToldWorld) -> None:
         "message.converted": {**message, "contact": "c-1", "id": "order-17", "value": 49.9, "currency": "EUR"},
         "contact.unsubscribed": {**message, "contact": "c-4", "topic": None},
     }
+
+
+def test_who_left_a_topic_left_that_alone(told: ToldWorld) -> None:
+    told.hooked("contact.unsubscribed", also="topics: {offers: {title: Offers}}\n")
+    told.publish(SALE.replace("body: hello.md}", "body: hello.md, topic: offers}"))
+    told.world.run_until("2026-12-01 10:10")
+    topics, step = told.world.project.project.topic_attributes, told.world.campaign().step("first")
+    link = ReaderLink(told.world.store, topics, step.id, 1)
+    link.leave_topic(told.world.clock.now())
+    told.tell()
+    (left,) = told.receiver.taken
+    assert (left.data["contact"], left.data["topic"]) == ("c-1", "offers")
 
 
 def test_the_example_of_the_page_has_the_form_of_what_is_told(told: ToldWorld) -> None:

@@ -33,6 +33,7 @@ from providers.mail_of_providers import (
     from_twilio_as_json,
 )
 
+from campaignctl.contacts.event_line import EventReader
 from campaignctl.providers.brevo import Brevo
 from campaignctl.providers.configured import Provider
 from campaignctl.providers.generic import signed_rows
@@ -241,26 +242,26 @@ def test_what_is_no_key_of_sendgrid_is_said_when_it_is_set(key: str) -> None:
 
 
 def test_lines_of_anybody_are_read_with_their_signature() -> None:
-    assert len(list(signed_rows(TOKEN, from_anybody(f"{LINE}\n\n{LINE}\n"), NOW))) == 2
+    assert len(list(signed_rows(TOKEN, from_anybody(f"{LINE}\n\n{LINE}\n"), EventReader(), NOW))) == 2
 
 
 @pytest.mark.parametrize("late", [timedelta(minutes=6), timedelta(minutes=-6)])
 def test_lines_that_were_signed_too_long_ago_are_refused(late: timedelta) -> None:
     with pytest.raises(UnverifiedError):
-        signed_rows(TOKEN, from_anybody(LINE, NOW - late), NOW)
+        signed_rows(TOKEN, from_anybody(LINE, NOW - late), EventReader(), NOW)
 
 
 def test_lines_that_were_changed_are_refused() -> None:
     with pytest.raises(UnverifiedError):
-        signed_rows(TOKEN, changed(from_anybody(LINE), lambda body: body + "\n"), NOW)
+        signed_rows(TOKEN, changed(from_anybody(LINE), lambda body: body + "\n"), EventReader(), NOW)
 
 
 @pytest.mark.parametrize("lines", ["{}", "no JSON", LINE + "\n" + LINE.replace("open", "opened")])
 def test_lines_that_are_no_events_are_named(lines: str) -> None:
     with pytest.raises(UnreadableError, match=r"line [12] is no event"):
-        signed_rows(TOKEN, from_anybody(lines), NOW)
+        signed_rows(TOKEN, from_anybody(lines), EventReader(), NOW)
 
 
 def test_bytes_that_are_no_text_are_refused() -> None:
     with pytest.raises(UnreadableError):
-        signed_rows(TOKEN, from_anybody(LINE)._replace(content=b"\xff"), NOW)
+        signed_rows(TOKEN, from_anybody(LINE)._replace(content=b"\xff"), EventReader(), NOW)
