@@ -11,35 +11,18 @@ from typing import Any
 
 import pytest
 from hooks.receiver import SECRET, Answer, Receiver, Told
-from processes.test_run import CAMPAIGNCTL, call, wait_for
+from processes.test_run import CAMPAIGNCTL, call, wait_for, with_contacts, with_sale
 from standardwebhooks import Webhook
 
 CONTACTS = 60
 EVENTS = "campaign.published, campaign.started, step.started, message.sent, step.done, campaign.completed"
-CAMPAIGN = """
-campaign: sale
-list: customers
-segment: {attribute: email, exists: true}
-at: 2037-01-01 09:00
-email: {subject: "Hi {{ contact.name }}", body: hello.md}
-"""
 ORDER = ["campaign.published", "campaign.started", "step.started", *["message.sent"] * CONTACTS, "step.done",
          "campaign.completed"]  # fmt: skip
 
 
 def prepare(folder: Path, url: str) -> None:
-    (folder / "campaignctl.yaml").write_text(
-        "project: shop\ntimezone: Europe/Paris\nsender: Shop <news@shop.example>\npostal_address: Paris\n"
-        "safety_delay: 1s\nlists: {customers: {key: id, email: email}}\n"
-        f"endpoints: {{crm: {{url: '{url}', secret: {SECRET}, allow_private: true}}}}\n"
-        f"hooks: {{crm: {{endpoint: crm, events: [{EVENTS}]}}}}\n"
-    )
-    (folder / "hello.md").write_text("Hello {{ contact.name }} {{ unsubscribe_url }} {{ postal_address }}")
-    (folder / "sale.yaml").write_text(CAMPAIGN)
-    rows = "".join(f"c-{number},u{number}@example.org,N{number}\n" for number in range(CONTACTS))
-    (folder / "contacts.csv").write_text("id,email,name\n" + rows)
-    call(folder, "contacts", "import", "customers", "contacts.csv")
-    call(folder, "publish", "sale.yaml", "--now", "--yes")
+    endpoints = f"endpoints: {{crm: {{url: '{url}', secret: {SECRET}, allow_private: true}}}}\n"
+    with_sale(with_contacts(folder, CONTACTS, f"{endpoints}hooks: {{crm: {{endpoint: crm, events: [{EVENTS}]}}}}\n"))
 
 
 def started(folder: Path, *options: str) -> subprocess.Popen[bytes]:

@@ -65,19 +65,33 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def project(folder: Path, port: int, contacts: int) -> Path:
+def with_contacts(folder: Path, contacts: int, more: str) -> Path:
+    """A project with so many contacts, and *more* in its file."""
     (folder / "campaignctl.yaml").write_text(
         "project: shop\ntimezone: Europe/Paris\nsender: Shop <news@shop.example>\npostal_address: Paris\n"
-        "safety_delay: 1s\nlists: {customers: {key: id, email: email}}\n"
-        f"channels: {{email: {{smtp: 'smtp://127.0.0.1:{port}', connections: 4}}}}\n"
+        f"safety_delay: 1s\nlists: {{customers: {{key: id, email: email}}}}\n{more}"
     )
-    (folder / "hello.md").write_text("Hello {{ contact.name }} {{ unsubscribe_url }} {{ postal_address }}")
-    (folder / "sale.yaml").write_text(CAMPAIGN)
     rows = "".join(f"c-{number},u{number}@example.org,N{number}\n" for number in range(contacts))
     (folder / "contacts.csv").write_text("id,email,name\n" + rows)
     call(folder, "contacts", "import", "customers", "contacts.csv")
+    return folder
+
+
+def mail_server(port: int) -> str:
+    """What the project file says of one."""
+    return f"channels: {{email: {{smtp: 'smtp://127.0.0.1:{port}', connections: 4}}}}\n"
+
+
+def with_sale(folder: Path) -> Path:
+    """The project with a campaign that is due."""
+    (folder / "hello.md").write_text("Hello {{ contact.name }} {{ unsubscribe_url }} {{ postal_address }}")
+    (folder / "sale.yaml").write_text(CAMPAIGN)
     call(folder, "publish", "sale.yaml", "--now", "--yes")
     return folder
+
+
+def project(folder: Path, port: int, contacts: int) -> Path:
+    return with_sale(with_contacts(folder, contacts, mail_server(port)))
 
 
 def call(folder: Path, *arguments: str, expected: int = 0) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,18 @@ from pathlib import Path
 
 import httpx
 import pytest
-from processes.test_run import CAMPAIGNCTL, Post, answers, call, daemon, free_port, post_office, wait_for
+from processes.test_run import (
+    CAMPAIGNCTL,
+    Post,
+    answers,
+    call,
+    daemon,
+    free_port,
+    mail_server,
+    post_office,
+    wait_for,
+    with_contacts,
+)
 
 PUBLIC = "https://mail.shop.example"
 TRACKED = """
@@ -30,18 +41,11 @@ PERSON = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/2010010
 
 
 def project(folder: Path, port: int, contacts: int) -> None:
-    (folder / "campaignctl.yaml").write_text(
-        "project: shop\ntimezone: Europe/Paris\nsender: Shop <news@shop.example>\npostal_address: Paris\n"
-        f"safety_delay: 1s\npublic_url: {PUBLIC}\nlists: {{customers: {{key: id, email: email}}}}\n"
-        f"channels: {{email: {{smtp: 'smtp://127.0.0.1:{port}', connections: 4}}}}\n"
-    )
+    with_contacts(folder, contacts, f"public_url: {PUBLIC}\n{mail_server(port)}")
     (folder / "sale.html").write_text(
         '<p><a href="https://shop.example/sale">Sale</a> <a href="{{ unsubscribe_url }}">Leave</a> '
         "{{ postal_address }}</p>"
     )
-    rows = "".join(f"c-{number},u{number}@example.org\n" for number in range(contacts))
-    (folder / "contacts.csv").write_text("id,email\n" + rows)
-    call(folder, "contacts", "import", "customers", "contacts.csv")
 
 
 def published(folder: Path, name: str) -> None:

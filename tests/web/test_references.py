@@ -32,13 +32,6 @@ def project_with(world: World, url: str, more: str = "allow_private: true") -> N
     world.write("campaignctl.yaml", f"{PROJECT}endpoints: {{files: {endpoint}}}\n")
 
 
-@pytest.fixture
-def thanks(world: World) -> World:
-    world.at("2026-11-20 10:00")
-    world.publish(THANKS)
-    return world
-
-
 def asked(world: World, url: object, query: str = "", **headers: str) -> httpx.Response:
     with served(world) as client:
         token = token_for(world, "trigger:thanks")

@@ -10,7 +10,7 @@ from email.policy import default
 import httpx
 import pytest
 from web.serving import served, token_for
-from web.test_unsubscribing import ONE_CLICK, PAGE, is_suppressed, message_to, run
+from web.test_unsubscribing import ONE_CLICK, PAGE, is_suppressed, message_to, run, with_first_message
 from world import World
 
 from campaignctl.cli.start import run as command
@@ -308,14 +308,7 @@ def test_a_message_of_a_topic_that_the_project_has_no_more_can_still_be_left(sho
 
 
 def test_where_the_project_declares_no_topics_a_message_is_left_like_any_other(world: World) -> None:
-    project = (world.folder / "campaignctl.yaml").read_text()
-    world.write("campaignctl.yaml", project + "public_url: https://mail.shop.example\n")
-    world.write("page.html", PAGE)
-    world.contacts()
-    world.at("2026-11-30 10:00")
-    world.publish(SALE)
-    run(world, "2026-12-01 10:05")
-    with served(world) as client:
+    with served(with_first_message(world, SALE)) as client:
         client.post(link_to(world, "ada@example.org", "first"), data=ONE_CLICK)
     assert is_suppressed(world, "ada@example.org")
 

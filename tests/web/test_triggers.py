@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
-from campaigns.test_triggering import ADA, BOB, THANKS
-from web.serving import served, token_for
+from campaigns.test_triggering import ADA, BOB
+from web.serving import token_for
 from world import World
 
 PATH = "/api/v1/campaigns/thanks/trigger"
 NDJSON = {"Content-Type": "application/x-ndjson"}
-
-
-@pytest.fixture
-def thanks(world: World) -> World:
-    world.at("2026-11-20 10:00")
-    world.publish(THANKS)
-    return world
-
-
-@pytest.fixture
-def client(thanks: World) -> Iterator[httpx.Client]:
-    with served(thanks) as client:
-        client.headers.update(token_for(thanks, "trigger:thanks"))
-        yield client
 
 
 def test_a_request_starts_the_campaign_and_says_what_runs_when(thanks: World, client: httpx.Client) -> None:

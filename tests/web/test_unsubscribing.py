@@ -35,13 +35,17 @@ PAGE = (
 
 @pytest.fixture
 def sale(world: World) -> World:
-    """A campaign whose first message has left to everybody."""
+    return with_first_message(world)
+
+
+def with_first_message(world: World, campaign: str = SALE) -> World:
+    """A campaign whose first message has left to everybody, in a project without topics."""
     project = (world.folder / "campaignctl.yaml").read_text()
     world.write("campaignctl.yaml", project + "public_url: https://mail.shop.example\n")
     world.write("page.html", PAGE)
     world.contacts()
     world.at("2026-11-30 10:00")
-    world.publish(SALE)
+    world.publish(campaign)
     run(world, "2026-12-01 10:05")
     return world
 

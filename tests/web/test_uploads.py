@@ -23,20 +23,6 @@ PLACE = "/api/v1/campaigns/thanks/uploads"
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
-@pytest.fixture
-def thanks(world: World) -> World:
-    world.at("2026-11-20 10:00")
-    world.publish(THANKS)
-    return world
-
-
-@pytest.fixture
-def client(thanks: World) -> Iterator[httpx.Client]:
-    with served(thanks) as client:
-        client.headers.update(token_for(thanks, "trigger:thanks"))
-        yield client
-
-
 def begun(client: httpx.Client) -> str:
     """Where a new upload is."""
     answer = client.post(PLACE)
