@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
-from functools import partial
 from typing import IO, Final, Literal
 
 from pydantic import Field
@@ -20,10 +18,9 @@ from campaignctl.web.documents import Document, Error, Given, Problem
 from campaignctl.web.operations import JSON, NDJSON, Content, Operation, Reply
 from campaignctl.web.problems import HttpProblem
 from campaignctl.web.service import Service
+from campaignctl.web.spooling import LARGEST_REQUEST, pieces_from, spool
 from campaignctl.wiring import event_reader
 
-LARGEST_REQUEST: Final = 2 * 1024**3
-_PIECE: Final = 256 * 1024
 _SHOWN: Final = 100
 
 
@@ -107,8 +104,7 @@ class _Rejected:
 
 async def tell_events(request: Request, service: Service) -> Response:
     rejected = _Rejected()
-    # On the disk of the store there has to be room for the events anyway.
-    with tempfile.TemporaryFile(dir=service.project.folder) as file:
+    with spool(service.store) as file:
         await _take_in(request, service, file)
         report = await service.at_length(_brought, service, file, rejected)
     told = {"rejected": rejected.rows, "rejected_count": rejected.count}
@@ -140,7 +136,7 @@ def _brought(service: Service, file: IO[bytes], rejected: _Rejected) -> EventRep
 
 
 def _lines(file: IO[bytes]) -> Iterator[str]:
-    for line in lines_of(iter(partial(file.read, _PIECE), b"")):
+    for line in lines_of(pieces_from(file)):
         # What is not UTF-8 becomes halves of characters, which no value may hold.
         yield line.decode("utf-8", "surrogateescape")
 
@@ -163,7 +159,6 @@ async def _take_in(request: Request, service: Service, file: IO[bytes]) -> None:
             raise HttpProblem(
                 415, "H156", "events come as JSON or NDJSON", f"send `Content-Type: {NDJSON}`, an object a line"
             )
-    file.seek(0)
 
 
 OPERATIONS = (

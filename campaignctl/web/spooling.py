@@ -18,7 +18,7 @@ _PIECE: Final = 256 * 1024
 @contextmanager
 def spool(store: SqlStore) -> Iterator[IO[bytes]]:
     """
-    A file without a name, for as long as the block lasts. There has to be room for the contacts anyway.
+    A file without a name, for as long as the block lasts. There has to be room for what it holds anyway.
 
     Raises:
         StoreError: there is none.
