@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from campaignctl.campaign.steps.effects import Deliver
 from campaignctl.campaign.steps.gate import GateStep
 from campaignctl.campaign.steps.split import EngagementSplit, SegmentSplit, SplitStep
-from campaignctl.campaign.steps.union import RunnableStep
+from campaignctl.campaign.steps.union import makes_deliveries
 from campaignctl.campaign.version import StepTopic, Version
 from campaignctl.campaign.when import wall_text
 from campaignctl.campaign.wording import told, why_not
@@ -175,7 +174,7 @@ class _Teller:
                 return "to_come", None, f"to come{on}"
             case StepState.HELD | StepState.SKIPPED | StepState.CANCELLED:
                 return str(step.state), step.reason, f"the step is {step.state}: {_STEP_REASONS.get(step.reason or '')}"
-        if isinstance(stop.step, RunnableStep) and isinstance(stop.step.effect(), Deliver):
+        if makes_deliveries(stop.step):
             return "not_a_member", None, "was not among the contacts of this step"
         return "done", None, f"the step's `{step.verb}` was carried out"
 

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Tag
 
 from campaignctl.campaign.steps import split as split_module
 from campaignctl.campaign.steps.base import Gate, StepBase
+from campaignctl.campaign.steps.effects import Deliver
 from campaignctl.campaign.steps.email import EmailStep
 from campaignctl.campaign.steps.exit import ExitStep
 from campaignctl.campaign.steps.export import ExportStep
@@ -57,6 +58,11 @@ vars(split_module)["AnyStep"] = AnyStep
 def branches_of(step: StepBase) -> tuple[Any, ...]:
     """The branches of a split, in the order written; nothing for other verbs."""
     return tuple(step.split.branches) if isinstance(step, SplitStep) else ()
+
+
+def makes_deliveries(step: StepBase) -> bool:
+    """Whether every contact of its cohort gets a delivery."""
+    return isinstance(step, RunnableStep) and isinstance(step.effect(), Deliver)
 
 
 def gate_of(step: StepBase) -> Gate | None:

@@ -7,8 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
-from campaignctl.campaign.steps.effects import Deliver
-from campaignctl.campaign.steps.union import RunnableStep, every_step
+from campaignctl.campaign.steps.union import every_step, makes_deliveries
 from campaignctl.campaign.version import Version
 from campaignctl.errors import StoreError
 from campaignctl.flow.states import DeliveryState
@@ -71,8 +70,7 @@ def _differences(ledger: SqlLedger, cohort: Cohort) -> Iterator[str]:
 def _delivers(cohort: Cohort) -> bool:
     """Whether the step makes deliveries, by the version that it began with."""
     steps_of_version = every_step(cohort.version.campaign.steps)
-    step = next(each for each in steps_of_version if each.id == cohort.step.name)
-    return isinstance(step, RunnableStep) and isinstance(step.effect(), Deliver)
+    return makes_deliveries(next(each for each in steps_of_version if each.id == cohort.step.name))
 
 
 def _with_ends() -> Any:

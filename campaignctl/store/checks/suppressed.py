@@ -22,9 +22,9 @@ from campaignctl.store.told import topic_url
 from campaignctl.store.uncertain import RESOLVED
 
 # Instants are read before the store is locked for writing; so long may pass in between.
-LOCK_WAIT: Final = timedelta(minutes=1)
+_LOCK_WAIT: Final = timedelta(minutes=1)
 # No answer is waited for so long: a result that comes later belongs to a later intent.
-LONGEST_CONVERSATION: Final = timedelta(hours=1)
+_LONGEST_CONVERSATION: Final = timedelta(hours=1)
 
 _OWN_WISHES: Final = {
     "unsubscribed": EventKind.UNSUBSCRIBE,
@@ -67,28 +67,45 @@ def _written_to(
     campaign: LiveCampaign, contacts: ContactList, is_theirs: ColumnElement[bool], verbs: Collection[str]
 ) -> Select[Any]:
     table = contacts.table
-    is_on_its_way = and_(
-        deliveries.c.state == DeliveryState.SENDING.value,
-        deliveries.c.changed_at > suppressions.c.since + literal(stored_length(LOCK_WAIT)),
-    )
-    was_sent = and_(
-        deliveries.c.state == DeliveryState.SENT.value,
-        deliveries.c.changed_at > suppressions.c.since + literal(stored_length(LONGEST_CONVERSATION)),
-        or_(deliveries.c.reason.is_(None), deliveries.c.reason.not_in(RESOLVED)),
-        _asked_for_it(campaign, table.c.id),
-    )
     return (
         select(steps.c.name.label("step"), table.c.contact_key, suppressions.c.reason, deliveries.c.state)
         .select_from(table)
         .join(suppressions, is_theirs)
         .join(steps, and_(steps.c.campaign_id == campaign.id, steps.c.verb.in_(verbs)))
         .join(deliveries, and_(deliveries.c.step_id == steps.c.id, deliveries.c.contact_id == table.c.id))
-        .where(or_(is_on_its_way, was_sent))
+        .where(left_after(suppressions.c.since, _asked_for_it(campaign, table.c.id)))
     )
+
+
+def left_after(since: ColumnElement[int], asked_for_it: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a delivery left after that instant; of what was sent only where its contact *asked_for_it* to end."""
+    is_on_its_way = and_(
+        deliveries.c.state == DeliveryState.SENDING.value,
+        deliveries.c.changed_at > since + literal(stored_length(_LOCK_WAIT)),
+    )
+    was_sent = and_(
+        deliveries.c.state == DeliveryState.SENT.value,
+        deliveries.c.changed_at > since + literal(stored_length(_LONGEST_CONVERSATION)),
+        or_(deliveries.c.reason.is_(None), deliveries.c.reason.not_in(RESOLVED)),
+        asked_for_it,
+    )
+    return or_(is_on_its_way, was_sent)
 
 
 def _asked_for_it(campaign: LiveCampaign, contact_id: ColumnElement[int]) -> ColumnElement[bool]:
     """Whether an event of this very contact is why the address is suppressed."""
+    said_so = or_(
+        *(and_(suppressions.c.reason == reason, events.c.kind == kind.value) for reason, kind in _OWN_WISHES.items())
+    )
+    # Whoever left a topic has not left everything.
+    is_of_topic = events.c.url.startswith(topic_url(""), autoescape=True)
+    return has_event(campaign, contact_id, and_(said_so, not_(is_of_topic)))
+
+
+def has_event(
+    campaign: LiveCampaign, contact_id: ColumnElement[int], which: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """Whether there is such an event of this very contact, about a message of any campaign of the list."""
     of_list = select(campaigns.c.list_id).where(campaigns.c.id == campaign.id).scalar_subquery()
     other, of = steps.alias("other_steps"), campaigns.alias("other_campaigns")
     return (
@@ -98,14 +115,7 @@ def _asked_for_it(campaign: LiveCampaign, contact_id: ColumnElement[int]) -> Col
         .where(
             of.c.list_id == of_list,
             events.c.contact_id == contact_id,
-            # Whoever left a topic has not left everything.
-            not_(events.c.url.startswith(topic_url(""), autoescape=True)),
-            or_(
-                *(
-                    and_(suppressions.c.reason == reason, events.c.kind == kind.value)
-                    for reason, kind in _OWN_WISHES.items()
-                )
-            ),
+            which,
         )
         .exists()
     )
