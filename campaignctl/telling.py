@@ -115,7 +115,7 @@ def turn_on(store: SqlStore, hook: str, *, actor: str, now: datetime) -> int:
 
 
 def _refuse_unknown(ledger: SqlLedger, hook: str) -> None:
-    names = [each.hook for each in ledger.hook_standings()]
+    names = sorted(ledger.hook_ids())
     if hook not in names:
         raise RefusedError(
             "P170", f"no hook is named `{hook}`", did_you_mean(hook, names, "see `campaignctl hooks list`")

@@ -143,6 +143,11 @@ class ConversionStatements(UncertainStatements):
         ).all()
 
 
+def value_of(row: Any) -> float | None:
+    """What a conversion was worth, in units of its currency; None where that was not told."""
+    return None if row.value is None else amount(row.value)
+
+
 def amount(value: int) -> float:
     """
     A value as the store keeps it, in units of its currency.

@@ -168,5 +168,4 @@ class HookLetterStatements(HookStatements):
         return of_hook if events is None else of_hook & hook_events.c.id.in_(events)
 
     def _id_of(self, hook: str) -> int | None:
-        found: int | None = self.connection.scalar(select(hooks.c.id).where(hooks.c.name == hook))
-        return found
+        return self.hook_ids().get(hook)

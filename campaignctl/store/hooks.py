@@ -14,7 +14,7 @@ from campaignctl.hook_settings import Hook
 from campaignctl.message.event_body import Happened, Order
 from campaignctl.ports import FOR_GATE, HookFate, HookLane, HookPost, HookResult
 from campaignctl.store.campaigns import CampaignStatements
-from campaignctl.store.conversions import amount
+from campaignctl.store.conversions import value_of
 from campaignctl.store.hook_triggers import set_triggers
 from campaignctl.store.instants import instant, stored
 from campaignctl.store.lists import KEY_COLUMN, list_named
@@ -60,7 +60,7 @@ class HookStatements(CampaignStatements):
 
     def add_hooks(self, wanted: Mapping[str, Hook]) -> None:
         """Note from now on what these hooks are told of; others stay as they are."""
-        known = self._hook_ids()
+        known = self.hook_ids()
         for name, hook in wanted.items():
             if name not in known:
                 known[name] = self.connection.execute(insert(hooks).values(name=name)).inserted_primary_key[0]  # type: ignore[index] # an insert of one row has a key
@@ -70,7 +70,7 @@ class HookStatements(CampaignStatements):
     def keep_hooks(self, wanted: Mapping[str, Hook], now: datetime) -> None:
         """Note what these hooks are told of, and nothing for others: what waits for one that is gone is dropped."""
         self.add_hooks(wanted)
-        for name, hook_id in self._hook_ids().items():
+        for name, hook_id in self.hook_ids().items():
             if name not in wanted:
                 of_it = hook_events.c.hook_id == hook_id
                 dropped = self.connection.execute(delete(hook_events).where(of_it)).rowcount
@@ -79,7 +79,8 @@ class HookStatements(CampaignStatements):
                 self.note("hook_removed", None, {"hook": name, "dropped": dropped}, now)
         self._set_triggers()
 
-    def _hook_ids(self) -> dict[str, int]:
+    def hook_ids(self) -> dict[str, int]:
+        """Every hook that the store knows, by name."""
         return {row.name: row.id for row in self.connection.execute(select(hooks.c.name, hooks.c.id))}
 
     def _set_wants(self, hook_id: int, wanted: set[tuple[str, str]]) -> None:
@@ -252,13 +253,9 @@ def _happened(row: Any, keys: Mapping[int, str]) -> Happened:
         url=row.url,
         is_machine=bool(row.is_machine),
         topic=topic_in(row.url),
-        order=None if row.order_id is None else Order(row.order_id, _amount(row.value), row.currency),
+        order=None if row.order_id is None else Order(row.order_id, value_of(row), row.currency),
         detail=detail,
     )
-
-
-def _amount(value: int | None) -> float | None:
-    return None if value is None else amount(value)
 
 
 def _reason(row: Any, detail: Mapping[str, object]) -> str | None:

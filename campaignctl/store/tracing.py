@@ -15,7 +15,7 @@ from campaignctl.flow.states import DeliveryState
 from campaignctl.flow.tree import Turn, turns_of
 from campaignctl.ports import LiveCampaign
 from campaignctl.store.conditions import matches
-from campaignctl.store.conversions import amount
+from campaignctl.store.conversions import value_of
 from campaignctl.store.events import EventKind
 from campaignctl.store.hits import hit_of
 from campaignctl.store.instants import instant
@@ -119,9 +119,10 @@ def events_of(connection: Connection, campaign: LiveCampaign, contact_id: int) -
         .where(conversions.c.step_id.in_(of_steps), conversions.c.contact_id == contact_id)
         .order_by(conversions.c.id)
     ):
-        value = None if row.value is None else amount(row.value)
         found.setdefault(row.step_id, []).append(
-            TracedEvent(EventKind.CONVERSION, instant(row.at), id=row.order_id, value=value, currency=row.currency)
+            TracedEvent(
+                EventKind.CONVERSION, instant(row.at), id=row.order_id, value=value_of(row), currency=row.currency
+            )
         )
     return {step: sorted(each, key=lambda event: event.at) for step, each in found.items()}
 

@@ -102,7 +102,8 @@ class LeavingStatements(SqlLedger):
 
         There is no last one where that is everybody who may.
         """
-        may = self._waiting(part).where(self._reason(part) == "")
+        waiting, reason = self._waiting(part)
+        may = waiting.where(reason == "")
         has_last = most < (part.cohort.step.cohort or 0)
         last = self.connection.scalar(may.limit(1).offset(most - 1)) if has_last else None
         if last is not None:
@@ -112,7 +113,8 @@ class LeavingStatements(SqlLedger):
 
     def waiting_count(self, part: Part) -> int:
         """How many members of a part are to be looked at."""
-        count = self._waiting(part).with_only_columns(func.count(), maintain_column_froms=True).order_by(None)
+        waiting, _ = self._waiting(part)
+        count = waiting.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)
         return int(self.connection.scalars(count).one())
 
     def let_leave(self, part: Part, first_at: datetime, last_at: datetime, number: int) -> None:
@@ -122,9 +124,9 @@ class LeavingStatements(SqlLedger):
         Whoever must not be written to is skipped, for the reason that the
         delivery loop would find.
         """
-        reason = self._reason(part).label("reason")
         first, length = stored(first_at), stored(last_at) - stored(first_at)
-        found = self._waiting(part).add_columns(reason).subquery()
+        waiting, reason = self._waiting(part)
+        found = waiting.add_columns(reason.label("reason")).subquery()
         at: ColumnElement[Any] = literal(first)
         if length:
             place = func.sum(case((found.c.reason == "", 1), else_=0)).over(order_by=found.c.contact_id, rows=(None, 0))
@@ -146,9 +148,9 @@ class LeavingStatements(SqlLedger):
             )
         )
 
-    def _waiting(self, part: Part) -> Select[Any]:
-        """The members of a part without a delivery, with what is known of them, in order."""
-        cohort = part.cohort
+    def _waiting(self, part: Part) -> tuple[Select[Any], ColumnElement[str]]:
+        """The members of a part without a delivery, in order, and why each is not written to: empty for the others."""
+        cohort, is_silenced = part.cohort, self._is_silenced(part)
         contacts = self.contact_list(cohort.campaign)
         is_unmade = and_(unmade.c.step_id == cohort.step.id, unmade.c.contact_id == members.c.contact_id)
         found = (
@@ -159,7 +161,7 @@ class LeavingStatements(SqlLedger):
         )
         if cohort.step.verb in LOOKED_UP:
             found = found.outerjoin(suppressions, is_suppressed(address_of(cohort.version, contacts)))
-        if (is_silenced := self._is_silenced(part)) is not None:
+        if is_silenced is not None:
             found = found.outerjoin(_silenced, is_silenced)
         if not part.all_made:
             found = found.outerjoin(unmade, is_unmade)
@@ -167,7 +169,8 @@ class LeavingStatements(SqlLedger):
             found = found.where(has_no_delivery(cohort))
         if part.to is not None:
             found = found.where(members.c.contact_id <= part.to)
-        return found if part.is_awake is None else found.where(part.is_awake)
+        reason = self._reason(part, looks_at_numbers=is_silenced is not None)
+        return (found if part.is_awake is None else found.where(part.is_awake)), reason
 
     def _is_silenced(self, part: Part) -> ColumnElement[bool] | None:
         """What joins `_silenced` to the numbers of a part's contacts; None where nothing has to be looked up."""
@@ -177,7 +180,7 @@ class LeavingStatements(SqlLedger):
         number = address_of(cohort.version, self.contact_list(cohort.campaign), "sms")
         return is_suppressed_number(self.connection, _silenced, number, part.country)
 
-    def _reason(self, part: Part) -> ColumnElement[str]:
+    def _reason(self, part: Part, *, looks_at_numbers: bool) -> ColumnElement[str]:
         """Why a member is not written to, in the order in which the delivery loop asks; empty for the others."""
         version, verb = part.cohort.version, part.cohort.step.verb
         contacts = self.contact_list(part.cohort.campaign)
@@ -186,7 +189,7 @@ class LeavingStatements(SqlLedger):
             *([] if part.all_made else [(unmade.c.contact_id.is_not(None), func.coalesce(unmade.c.reason, _UNMADE))]),
             *reasons_to_skip(version, contacts, part.now, verb, version.topic_of(part.cohort.step.name)),
         ]
-        if self._is_silenced(part) is not None:
+        if looks_at_numbers:
             reasons += suppressed_for(_silenced)
         if part.cap is not None:
             recent = (
